@@ -1,0 +1,103 @@
+"""The one family of errors that Concord raises on purpose.
+
+Every message is a sentence for the person who has to act on it: what was seen, what was allowed, and the way out.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConcordError",
+    "EncoderError",
+    "IndexDamaged",
+    "IndexLocked",
+    "IndexMismatch",
+    "IndexNotFound",
+    "MissingExtra",
+    "NoArticles",
+    "NotFound",
+    "SourceError",
+    "UsageError",
+]
+
+
+class ConcordError(Exception):
+    """Base of all expected failures.
+
+    `status` is the HTTP status that the web API answers with, `exit_code` the one of the command line, and `slug` the
+    stable last part of the problem's `type` URI.
+    """
+
+    status = 500
+    exit_code = 1
+    slug = "error"
+
+
+class UsageError(ConcordError):
+    """What was asked for is outside the limits: a page of 0, an unknown mode, a date that is none."""
+
+    status = 400
+    exit_code = 2
+    slug = "bad-request"
+
+
+class NotFound(ConcordError):
+    """No article has this id."""
+
+    status = 404
+    slug = "not-found"
+
+
+class SourceError(ConcordError):
+    """One source, or one record in it, could not be read; the run goes on without it."""
+
+    status = 422
+    slug = "unreadable-source"
+
+
+class NoArticles(ConcordError):
+    """The sources named hold no article at all."""
+
+    status = 422
+    slug = "no-articles"
+
+
+class IndexNotFound(ConcordError):
+    """The folder holds no index."""
+
+    status = 503
+    slug = "index-not-found"
+
+
+class IndexLocked(ConcordError):
+    """Another process is writing to this index."""
+
+    status = 503
+    slug = "index-locked"
+
+
+class IndexMismatch(ConcordError):
+    """The index has another format version, encoder or passage size than the one asked for."""
+
+    status = 503
+    slug = "index-mismatch"
+
+
+class IndexDamaged(ConcordError):
+    """A file of the index is missing or not what the manifest says."""
+
+    status = 503
+    slug = "index-damaged"
+
+
+class EncoderError(ConcordError):
+    """The encoder cannot be loaded, or does not do what an index needs."""
+
+    status = 503
+    slug = "encoder"
+
+
+class MissingExtra(ConcordError):
+    """An optional dependency is not installed; the message has the install line."""
+
+    status = 503
+    slug = "missing-extra"

@@ -1,0 +1,1 @@
+"""Everything that answers: engine, query language, fusion, snippets, command line, web app."""

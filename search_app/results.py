@@ -1,0 +1,123 @@
+"""What a search answers: the same values, with the same fields, for the library, the command line and HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+__all__ = ["ArticleInfo", "Hit", "Interpretation", "LegScore", "Results", "Snippet", "Suggestion"]
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleInfo:
+    """What a hit says of its article; `show` and the article page add the text."""
+
+    id: str
+    title: str
+    url: str | None
+    source: str | None
+    section: str | None
+    author: str | None
+    date: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LegScore:
+    """One ranking's view of an article.
+
+    `rank` counts from 1 and is None when the article is not among the ranking's candidates but was scored all the same;
+    `score` is the ranking's raw score (BM25, or the cosine of the best passage); `share` is the part of the final
+    score that came from this ranking, 0 to 1.
+    """
+
+    rank: int | None
+    score: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """Whole sentences of the winning passage.
+
+    `text` is `article.text[start:end]`; `highlights` are (start, end) offsets inside `text`, sorted, not overlapping.
+    """
+
+    text: str
+    start: int
+    end: int
+    highlights: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One article in the answer. `lexical` or `dense` is None when that ranking did not score the article at all."""
+
+    rank: int
+    score: float
+    article: ArticleInfo
+    passage: tuple[int, int]
+    snippet: Snippet
+    title_highlights: tuple[tuple[int, int], ...]
+    lexical: LegScore | None
+    dense: LegScore | None
+    why: str
+    explanation: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A way out of an empty answer: `kind` is 'spelling' or 'filter', `query` can be searched as it is.
+
+    For 'filter', `remove` names the filters (as in Interpretation.filters) that exclude everything.
+    """
+
+    kind: str
+    text: str
+    query: str
+    count: int | None = None
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Interpretation:
+    """How the query was read."""
+
+    words: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    must: tuple[str, ...] = ()
+    must_not: tuple[str, ...] = ()
+    filters: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The answer to one query; iterating gives the hits of the page asked for.
+
+    `total` counts the articles of the whole answer and is the same on every page; `facets` maps 'section' and
+    'source' to (value, count) pairs over the whole answer, most frequent first.
+    """
+
+    query: str
+    mode: str
+    hits: tuple[Hit, ...]
+    total: int
+    page: int
+    k: int
+    interpretation: Interpretation
+    suggestions: tuple[Suggestion, ...] = ()
+    facets: dict[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    generation: int = 0
+    took_ms: float = 0.0
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    @property
+    def pages(self) -> int:
+        """How many pages of `k` hits the whole answer has."""
+        return -(-self.total // self.k)
