@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-__all__ = ["Atom"]
+import numpy as np
+from numpy.typing import NDArray
+
+from .catalogue import Mask
+
+__all__ = ["B", "K1", "TITLE_WEIGHT", "Atom", "LexicalIndex", "LexicalScores", "bm25_idf"]
+
+K1 = 1.2
+"""How soon further occurrences of a word stop to count (BM25's k1)."""
+B = 0.75
+"""How much the length of an article matters (BM25's b)."""
+TITLE_WEIGHT = 3
+"""How many times an occurrence in the title counts, in term frequency and in length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +31,43 @@ class Atom:
     text: str
     phrase: bool = False
     field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalScores:
+    """One query's view of every article of a generation.
+
+    `bm25` float32 (n,): 0 where no word of the query occurs. `coverage` float32 (n,), 0 to 1: the share of the query's
+    idf mass whose words the article holds; words that no article holds count with the greatest idf there can be.
+    """
+
+    bm25: NDArray[np.float32]
+    coverage: NDArray[np.float32]
+
+
+class LexicalIndex(Protocol):
+    """BM25 over whole articles, and exact matching."""
+
+    def score(self, atoms: Sequence[Atom]) -> LexicalScores:
+        """BM25 of every article (Robertson and Zaragoza 2009, with Lucene's never negative idf).
+
+        tf and length are those of the text plus TITLE_WEIGHT times those of the title.
+        """
+        ...
+
+    def match(self, atom: Atom) -> Mask:
+        """The articles that hold a word (any of its forms) or an exact phrase."""
+        ...
+
+    def idf(self, term: str) -> float:
+        """The idf of an analysed term."""
+        ...
+
+    def vocabulary(self) -> Mapping[str, int]:
+        """Folded surface forms of words, with the number of articles each occurs in."""
+        ...
+
+
+def bm25_idf(count: int, frequency: int) -> float:
+    """log(1 + (N - df + 0.5) / (df + 0.5)) for `count` articles, `frequency` of which hold the term."""
+    return float(np.log1p((count - frequency + 0.5) / (frequency + 0.5)))

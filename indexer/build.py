@@ -1,0 +1,333 @@
+"""The build: sources in, one new generation out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .article import Article, Passage, content_hash
+from .chunking import OVERLAP_TOKENS, PASSAGE_TOKENS, cut, fit_title, passage_input
+from .encoder import DEFAULT_ENCODER
+from .encoding import PassageEncoder, prepare_encoder
+from .errors import IndexMismatch, NoArticles
+from .generation import commit_generation
+from .lock import writer_lock
+from .manifest import Chunking, Manifest, current_generation, generation_folder
+from .readers import ReadProgress, Skipped, read_sources
+from .store import Known, Store
+
+__all__ = ["BuildOptions", "BuildProgress", "BuildReport", "build_index"]
+
+_BATCH_PASSAGES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What a run may be told. None means: as the index is, or the default for a new one.
+
+    `window` and `overlap` are word pieces of the encoder. `prune` removes articles that came from the sources named
+    and are no longer there.
+    """
+
+    encoder: str | None = None
+    window: int | None = None
+    overlap: int | None = None
+    prune: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BuildProgress:
+    """Where a run is: `stage` is 'encoder', 'reading', 'lexical', 'vectors' or 'done'; bytes are those of the sources."""
+
+    stage: str
+    bytes_read: int = 0
+    bytes_total: int = 0
+    articles: int = 0
+    passages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a run did. Counts are articles unless they say otherwise; `seconds` is wall time."""
+
+    generation: int
+    added: int
+    updated: int
+    unchanged: int
+    removed: int
+    skipped: tuple[Skipped, ...]
+    articles: int
+    passages: int
+    passages_encoded: int
+    encoding_precision: str
+    seconds: float
+
+
+def build_index(
+    sources: Sequence[str | Path],
+    index_dir: str | Path = "index_data",
+    options: BuildOptions | None = None,
+    progress: Callable[[BuildProgress], None] | None = None,
+) -> BuildReport:
+    """Bring the index in `index_dir` up to date with `sources` and let the new generation answer.
+
+    Only new and changed articles are encoded. Raises NoArticles when the sources hold none and the index is empty,
+    IndexLocked, IndexMismatch, IndexDamaged or EncoderError; in each case the old generation goes on answering.
+    """
+    started = time.perf_counter()
+    folder = Path(index_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    tell = progress or (lambda _: None)
+    with writer_lock(folder):
+        generation = current_generation(folder)
+        manifest = Manifest.load(generation_folder(folder, generation)) if generation else None
+        options = _settle(options or BuildOptions(), manifest, folder)
+        tell(BuildProgress("encoder"))
+        store = Store(folder, writable=True)
+        try:
+            run = _Run(folder, store, generation + 1, manifest, options, tell)
+            run.take(sources)
+            return run.finish(started)
+        finally:
+            store.close()
+
+
+def _settle(options: BuildOptions, manifest: Manifest | None, folder: Path) -> BuildOptions:
+    """Fill in what was not asked for; refuse what does not fit the index."""
+    if manifest is None:
+        return replace(
+            options,
+            encoder=options.encoder or DEFAULT_ENCODER,
+            window=options.window or PASSAGE_TOKENS,
+            overlap=OVERLAP_TOKENS if options.overlap is None else options.overlap,
+        )
+    chunking = manifest.chunking
+    for name, asked, found in (
+        ("window", options.window, chunking.window),
+        ("overlap", options.overlap, chunking.overlap),
+    ):
+        if asked is not None and asked != found:
+            raise IndexMismatch(
+                f"The index '{folder}' has passages with {name} {found}, not {asked}: make a new index with "
+                f"'--index-dir NEW --{name} {asked}', or leave '--{name}' away."
+            )
+    return replace(
+        options,
+        encoder=options.encoder or manifest.encoder.name,
+        window=chunking.window,
+        overlap=chunking.overlap,
+    )
+
+
+class _Run:
+    """One run of the indexer, from the first source to the switch."""
+
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        target: int,
+        manifest: Manifest | None,
+        options: BuildOptions,
+        tell: Callable[[BuildProgress], None],
+    ) -> None:
+        self._folder = folder
+        self._store = store
+        self._target = target
+        self._manifest = manifest
+        self._options = options
+        self._tell = tell
+        self._encoder: PassageEncoder | None = None
+        self._query_encoder = manifest.query_encoder if manifest else "onnx"
+        self._known = store.known()
+        self._by_origin = _by_origin(self._known)
+        self._seen: dict[str, str] = {}
+        self._read_files: set[str] = set()
+        self._replaced: list[int] = []
+        self._waiting: list[Article] = []
+        self._waiting_passages: list[tuple[Passage, ...]] = []
+        self._skipped: list[Skipped] = []
+        self._counts = dict.fromkeys(("added", "updated", "unchanged", "removed", "encoded"), 0)
+        self._bytes = ReadProgress(0, 0)
+
+    def take(self, sources: Sequence[str | Path]) -> None:
+        """Read all sources; store what is new or changed."""
+        if self._manifest is not None:
+            # Says at once, before any reading, that the encoder does not fit.
+            self._load_encoder()
+        for item in read_sources(sources, on_progress=self._note_bytes):
+            if isinstance(item, Skipped):
+                self._skipped.append(item)
+            else:
+                self._take_article(item)
+        self._flush()
+        self._supersede()
+        if self._options.prune:
+            self._prune(sources)
+
+    def finish(self, started: float) -> BuildReport:
+        """Make the new generation answer, if there is anything new."""
+        changed = self._store.has_changes(self._target)
+        if not changed and self._manifest is None:
+            raise NoArticles(
+                f"The sources hold no article ({len(self._skipped)} files or records were skipped"
+                f"{_first_reason(self._skipped)}): name files or folders with .html, .txt, .md, .json, .jsonl or .csv."
+            )
+        manifest = self._manifest
+        if changed:
+            encoder = self._load_encoder()
+            manifest = commit_generation(
+                self._folder,
+                self._store,
+                self._target,
+                self._manifest,
+                encoder=encoder.spec,
+                query_encoder=self._query_encoder,
+                precision=encoder.precision if self._counts["encoded"] or not manifest else manifest.encoding_precision,
+                chunking=Chunking(self._options.window or PASSAGE_TOKENS, self._options.overlap or 0),
+                tell=lambda stage: self._tell(self._progress(stage)),
+            )
+        assert manifest is not None
+        self._tell(self._progress("done"))
+        return BuildReport(
+            generation=manifest.generation,
+            added=self._counts["added"],
+            updated=self._counts["updated"],
+            unchanged=self._counts["unchanged"],
+            removed=self._counts["removed"],
+            skipped=tuple(self._skipped),
+            articles=manifest.articles,
+            passages=manifest.passages,
+            passages_encoded=self._counts["encoded"],
+            encoding_precision=manifest.encoding_precision,
+            seconds=time.perf_counter() - started,
+        )
+
+    def _take_article(self, article: Article) -> None:
+        digest = content_hash(article)
+        if article.id in self._seen and self._seen[article.id] == digest:
+            self._skipped.append(Skipped(article.origin, f"a second copy of the article '{article.id}'"))
+            return
+        again = article.id in self._seen
+        self._seen[article.id] = digest
+        self._read_files.add(_file_of(article.origin))
+        known = self._known.get(article.id)
+        if again:
+            # The later version of an id within one run wins; the earlier may still be waiting or be stored already.
+            self._flush()
+            known = self._known.get(article.id)
+        if known is not None and known.hash == digest:
+            # What an interrupted run has encoded is new to readers all the same.
+            self._counts["added" if known.added == self._target else "unchanged"] += not again
+            return
+        if known is not None:
+            self._replaced.append(known.doc)
+            self._counts["updated"] += not again
+        else:
+            self._counts["added"] += not again
+        self._waiting.append(article)
+        self._waiting_passages.append(self._cut(article))
+        if sum(map(len, self._waiting_passages)) >= _BATCH_PASSAGES:
+            self._flush()
+
+    def _cut(self, article: Article) -> tuple[Passage, ...]:
+        encoder = self._load_encoder()
+        return cut(
+            article,
+            count_tokens=encoder.count_tokens,
+            window=encoder.spec.window,
+            limit=self._options.window or PASSAGE_TOKENS,
+            overlap=self._options.overlap or 0,
+            special_tokens=encoder.spec.special_tokens,
+        )
+
+    def _limit(self) -> int:
+        return min(self._options.window or PASSAGE_TOKENS, self._load_encoder().spec.window)
+
+    def _flush(self) -> None:
+        """Encode and store what is waiting: one transaction, so a crash costs at most one batch."""
+        if not self._waiting:
+            return
+        encoder = self._load_encoder()
+        inputs = []
+        for article, passages in zip(self._waiting, self._waiting_passages, strict=True):
+            title = fit_title(article.title, count_tokens=encoder.count_tokens, window=self._limit())
+            inputs += [passage_input(title, article.text[passage.start : passage.end]) for passage in passages]
+        vectors = encoder.encode_passages(inputs)
+        position = 0
+        with self._store.transaction():
+            self._store.remove(self._replaced, self._target)
+            for article, passages in zip(self._waiting, self._waiting_passages, strict=True):
+                block = vectors[position : position + len(passages)]
+                position += len(passages)
+                doc = self._store.add(article, passages, block, self._target)
+                self._known[article.id] = Known(doc, content_hash(article), article.origin, self._target)
+        self._counts["encoded"] += len(inputs)
+        self._waiting, self._waiting_passages, self._replaced = [], [], []
+        self._tell(self._progress("reading"))
+
+    def _supersede(self) -> None:
+        """An article without an id of its own gets another id when it is edited: let its old self go.
+
+        That is: one read from the very place where this run read another article, and not seen anywhere itself.
+        """
+        gone = []
+        for article_id in list(self._seen):
+            origin = self._known[article_id].origin
+            for old_id in self._by_origin.get(origin, ()):
+                if old_id not in self._seen and old_id in self._known:
+                    gone.append(self._known.pop(old_id).doc)
+                    self._counts["updated"] += 1
+                    self._counts["added"] -= 1
+        with self._store.transaction():
+            self._store.remove(gone, self._target)
+
+    def _prune(self, sources: Sequence[str | Path]) -> None:
+        roots = [Path(source).resolve() for source in sources]
+        gone = [
+            known.doc
+            for article_id, known in self._known.items()
+            if article_id not in self._seen and _is_below(Path(_file_of(known.origin)), roots)
+        ]
+        with self._store.transaction():
+            self._store.remove(gone, self._target)
+        self._counts["removed"] += len(gone)
+
+    def _load_encoder(self) -> PassageEncoder:
+        if self._encoder is None:
+            name = self._options.encoder or DEFAULT_ENCODER
+            self._encoder, self._query_encoder = prepare_encoder(self._folder, self._manifest, name)
+        return self._encoder
+
+    def _note_bytes(self, progress: ReadProgress) -> None:
+        self._bytes = progress
+        self._tell(self._progress("reading"))
+
+    def _progress(self, stage: str) -> BuildProgress:
+        return BuildProgress(
+            stage, self._bytes.done, self._bytes.total, len(self._seen), self._counts["encoded"]
+        )
+
+
+def _by_origin(known: dict[str, Known]) -> dict[str, list[str]]:
+    origins: dict[str, list[str]] = {}
+    for article_id, entry in known.items():
+        origins.setdefault(entry.origin, []).append(article_id)
+    return origins
+
+
+def _file_of(origin: str) -> str:
+    """The file of an origin `path` or `path#line`."""
+    path, mark, line = origin.rpartition("#")
+    return path if mark and line.isdecimal() else origin
+
+
+def _is_below(path: Path, roots: Iterable[Path]) -> bool:
+    resolved = path.resolve()
+    return any(resolved == root or root in resolved.parents for root in roots)
+
+
+def _first_reason(skipped: Sequence[Skipped]) -> str:
+    return f", the first one '{skipped[0].origin}': {skipped[0].reason}" if skipped else ""

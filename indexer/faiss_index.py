@@ -1,0 +1,226 @@
+"""The vector index: FAISS segments that are written once, exact inner product over half-precision vectors.
+
+An update writes one new segment and takes along, by hard link, the older ones that are much larger than it; smaller
+ones are merged into it. So the work of an update is in proportion to what changed, and the number of segments grows
+with the logarithm of the corpus (the log-structured merge of O'Neil et al. 1996).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .catalogue import Catalogue, Mask, Rows
+from .encoder import Vectors
+from .errors import IndexDamaged
+from .files import link_or_copy
+from .vectors import Moments, PassageScores, VectorSource
+
+__all__ = ["FaissIndex", "update_vectors"]
+
+_MANIFEST = "vectors.json"
+_MOMENTS = "moments.npz"
+_MERGE_RATIO = 3
+"""A segment at most this many times as large as what is added is merged into the new one."""
+_MAX_DEAD = 0.25
+"""A segment with a larger share of removed passages is rewritten."""
+
+
+class FaissIndex:
+    """The vectors of one generation, read-only and safe to share between threads.
+
+    Passages of articles that are not in the catalogue are never returned, whatever the segments still hold.
+    """
+
+    def __init__(self, folder: Path, catalogue: Catalogue) -> None:
+        import faiss
+
+        self._faiss = faiss
+        try:
+            self._manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
+            self._segments = [_Segment.load(folder, name, catalogue) for name in self._manifest["segments"]]
+            with np.load(folder / _MOMENTS, allow_pickle=False) as sums:
+                self._moments = _moments(int(sums["count"]), sums["sum"], sums["outer"])
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise IndexDamaged(
+                f"The vector index in '{folder}' cannot be read ({error}): run 'concord rebuild' to make it new."
+            ) from error
+        order = np.concatenate([segment.rows for segment in self._segments] or [np.empty(0, np.int64)])
+        self._sorted = np.argsort(order, kind="stable")
+        self._sorted_rows = order[self._sorted]
+        self._offsets = np.cumsum([0, *(len(segment.rows) for segment in self._segments)])
+
+    def __len__(self) -> int:
+        return int(sum(np.count_nonzero(segment.rows >= 0) for segment in self._segments))
+
+    @property
+    def moments(self) -> Moments:
+        """See VectorIndex."""
+        return self._moments
+
+    def search(self, query: NDArray[np.float32], count: int, allowed: Mask | None = None) -> PassageScores:
+        """See VectorIndex."""
+        found = [segment.search(self._faiss, query, count, allowed) for segment in self._segments]
+        rows = np.concatenate([part.rows for part in found] or [np.empty(0, np.int64)])
+        passages = np.concatenate([part.passages for part in found] or [np.empty(0, np.int64)])
+        scores = np.concatenate([part.scores for part in found] or [np.empty(0, np.float32)])
+        order = np.lexsort((passages, -scores))[:count]
+        return PassageScores(rows[order], passages[order], scores[order])
+
+    def score(self, query: NDArray[np.float32], rows: Rows) -> PassageScores:
+        """See VectorIndex."""
+        positions = self._positions(np.asarray(rows, np.int64))
+        parts = []
+        for segment, start, end in zip(self._segments, self._offsets[:-1], self._offsets[1:], strict=True):
+            local = positions[(positions >= start) & (positions < end)] - start
+            if len(local):
+                scores = segment.index.reconstruct_batch(local) @ query
+                parts.append((segment.rows[local], segment.passages[local], scores.astype(np.float32)))
+        if not parts:
+            return PassageScores(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+        return PassageScores(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    def article_vectors(self, row: int) -> Vectors:
+        """See VectorIndex."""
+        positions = self._positions(np.array([row], np.int64))
+        parts = [np.empty((0, self._manifest["dimension"]), np.float32)]
+        for segment, start, end in zip(self._segments, self._offsets[:-1], self._offsets[1:], strict=True):
+            local = positions[(positions >= start) & (positions < end)] - start
+            if len(local):
+                parts.append(segment.index.reconstruct_batch(local))
+        return np.concatenate(parts)
+
+    def _positions(self, rows: Rows) -> Rows:
+        """Positions, counted through all segments, of the passages of articles."""
+        first = np.searchsorted(self._sorted_rows, rows, "left")
+        last = np.searchsorted(self._sorted_rows, rows, "right")
+        spans = [self._sorted[a:b] for a, b in zip(first, last, strict=True)]
+        return np.concatenate(spans) if spans else np.empty(0, np.int64)
+
+
+class _Segment:
+    """One FAISS file with, beside it, the passage and article rows of its vectors."""
+
+    __slots__ = ("alive", "index", "passages", "rows")
+
+    def __init__(self, index: Any, passages: Rows, rows: Rows) -> None:
+        self.index = index
+        self.passages = passages
+        self.rows = rows
+        self.alive = rows >= 0
+
+    @classmethod
+    def load(cls, folder: Path, name: str, catalogue: Catalogue) -> _Segment:
+        import faiss
+
+        index = faiss.read_index(str(folder / f"{name}.faiss"))
+        columns = np.load(folder / f"{name}.npy", allow_pickle=False)
+        if columns.shape != (2, index.ntotal):
+            raise ValueError(f"segment {name} has {index.ntotal} vectors and rows of shape {columns.shape}")
+        return cls(index, columns[0], catalogue.rows_of(columns[1]))
+
+    def search(self, faiss: Any, query: NDArray[np.float32], count: int, allowed: Mask | None) -> PassageScores:
+        usable = self.alive if allowed is None else self.alive & allowed[self.rows]
+        usable_count = int(np.count_nonzero(usable))
+        parameters = None
+        if usable_count < len(usable):
+            bitmap = np.packbits(usable, bitorder="little")
+            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bitmap))
+        wanted = min(count, usable_count)
+        if wanted == 0:
+            return PassageScores(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+        scores, found = self.index.search(query[None, :], wanted, params=parameters)
+        hits = found[0]
+        kept = hits >= 0
+        return PassageScores(self.rows[hits[kept]], self.passages[hits[kept]], scores[0][kept])
+
+
+def update_vectors(
+    folder: Path,
+    previous: Path | None,
+    *,
+    catalogue: Catalogue,
+    added: VectorSource,
+    removed: VectorSource,
+    dimension: int,
+    name: str,
+) -> None:
+    """Write into `folder` the vector index of `catalogue`: what `previous` holds, less `removed`, plus `added`.
+
+    `name` is new for every update, so that a file name never stands for two contents. With previous None, `added` must
+    be everything.
+    """
+    import faiss
+
+    segments: list[str] = []
+    sums = _Sums(dimension)
+    if previous is not None:
+        manifest = json.loads((previous / _MANIFEST).read_text("utf-8"))
+        segments = list(manifest["segments"])
+        sums.load(previous / _MOMENTS)
+    for _, _, block in removed:
+        sums.add(block, -1)
+
+    index = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    index.is_trained = True
+    columns: list[NDArray[np.int64]] = []
+    for passages, docs, block in added:
+        sums.add(block, 1)
+        index.add(np.ascontiguousarray(block, np.float32))
+        columns.append(np.array([passages, docs], np.int64))
+
+    kept: list[str] = []
+    for old in segments:
+        if previous is None:
+            break
+        segment = _Segment.load(previous, old, catalogue)
+        alive = int(np.count_nonzero(segment.alive))
+        dead = len(segment.rows) - alive
+        if alive > _MERGE_RATIO * max(index.ntotal, 1) and dead <= _MAX_DEAD * len(segment.rows):
+            kept.append(old)
+            for suffix in ("faiss", "npy"):
+                link_or_copy(previous / f"{old}.{suffix}", folder / f"{old}.{suffix}")
+        elif alive:
+            positions = np.flatnonzero(segment.alive)
+            index.add(segment.index.reconstruct_batch(positions))
+            columns.append(np.array([segment.passages[positions], catalogue.docs[segment.rows[positions]]], np.int64))
+    if index.ntotal:
+        kept.append(name)
+        faiss.write_index(index, str(folder / f"{name}.faiss"))
+        np.save(folder / f"{name}.npy", np.concatenate(columns, axis=1))
+    sums.save(folder / _MOMENTS)
+    (folder / _MANIFEST).write_text(json.dumps({"dimension": dimension, "segments": kept}) + "\n", "utf-8")
+
+
+class _Sums:
+    """Count, sum and sum of outer products of vectors, from which the moments follow; float64 throughout."""
+
+    def __init__(self, dimension: int) -> None:
+        self.count = 0
+        self.sum = np.zeros(dimension)
+        self.outer = np.zeros((dimension, dimension))
+
+    def add(self, block: Vectors, sign: int) -> None:
+        # The index answers with half-precision vectors, so the moments are theirs too.
+        wide = block.astype(np.float16).astype(np.float64)
+        self.count += sign * len(wide)
+        self.sum += sign * wide.sum(axis=0)
+        self.outer += sign * (wide.T @ wide)
+
+    def load(self, path: Path) -> None:
+        with np.load(path, allow_pickle=False) as sums:
+            self.count, self.sum, self.outer = int(sums["count"]), sums["sum"], sums["outer"]
+
+    def save(self, path: Path) -> None:
+        np.savez(path, count=self.count, sum=self.sum, outer=self.outer)
+
+
+def _moments(count: int, total: NDArray[np.float64], outer: NDArray[np.float64]) -> Moments:
+    if count <= 0:
+        return Moments(np.zeros_like(total), np.zeros_like(outer))
+    mean = total / count
+    return Moments(mean, outer / count - np.outer(mean, mean))

@@ -1,0 +1,237 @@
+"""Any sentence-transformers model, by bundled name, hub name or folder; and its export for torch-free encoding."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .encoder import EncoderSpec, Vectors, fingerprint, model_folder
+from .errors import EncoderError
+from .onnx_encoder import GRAPH_FILE, TOKENIZER_FILE, OnnxEncoder, write_spec
+
+__all__ = ["TorchEncoder", "export", "fastest_precision"]
+
+MIN_EXPORT_COSINE = 0.9999
+"""How close the exported graph must come to the original on every check text."""
+MIN_PRECISION_COSINE = 0.995
+"""How close a faster precision must come to float32 to be used for passages."""
+_BATCH = 32
+_CHECK_TEXTS = [
+    "Ministers met on Thursday.",
+    "The two governments agreed to release 34 detainees, and said that no third country had taken part in the talks "
+    "that led to the agreement, which observers called the first of its kind since independence.",
+    "COP29",
+    "Şuşa, Zürich, São Paulo: mayors sign a charter",
+    "a " * 400,
+]
+# The model cards of these families ask for prefixes that their configuration does not carry.
+_PREFIXES = (
+    ("e5-", ("query: ", "passage: ")),
+    ("bge-", ("Represent this sentence for searching relevant passages: ", "")),
+    ("arctic-embed", ("Represent this sentence for searching relevant passages: ", "")),
+)
+
+
+class TorchEncoder:
+    """A sentence-transformers model under torch, on a GPU when there is one.
+
+    `precision` is 'float32' or 'bfloat16'. Raises EncoderError when the model cannot be loaded or is no text encoder.
+    """
+
+    def __init__(self, name: str, *, precision: str = "float32") -> None:
+        folder = model_folder(name)
+        self.name = name
+        self.precision = precision
+        if folder is not None:
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        _quiet()
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        kwargs: dict[str, Any] = {"model_kwargs": {"dtype": torch.bfloat16}} if precision == "bfloat16" else {}
+        try:
+            self._model = SentenceTransformer(str(folder) if folder else name, **kwargs)
+        except Exception as error:
+            raise EncoderError(
+                f"The encoder '{name}' cannot be loaded ({type(error).__name__}: {_first_line(error)}). Name a folder "
+                "saved by sentence-transformers, or a model that this machine can download or has in its cache."
+            ) from error
+        self._model.eval()
+        self.spec = self._read_spec(folder)
+
+    def _read_spec(self, folder: Path | None) -> EncoderSpec:
+        model = self._model
+        tokenizer = model.tokenizer
+        window = int(model.max_seq_length or getattr(tokenizer, "model_max_length", 512))
+        dimension = model.get_embedding_dimension()
+        if not dimension:
+            raise EncoderError(f"The encoder '{self.name}' does not say how long its vectors are.")
+        query_prefix, passage_prefix = _prefixes(self.name, dict(model.prompts or {}))
+        return EncoderSpec(
+            name=self.name,
+            fingerprint=fingerprint(folder) if folder else _weights_fingerprint(model),
+            dimension=int(dimension),
+            window=min(window, 8192),
+            special_tokens=int(tokenizer.num_special_tokens_to_add()),
+            query_prefix=query_prefix,
+            passage_prefix=passage_prefix,
+        )
+
+    def count_tokens(self, texts: list[str]) -> list[int]:
+        """See Encoder."""
+        encoded = self._model.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)
+        return [len(ids) for ids in encoded["input_ids"]]
+
+    def encode_passages(self, texts: list[str]) -> Vectors:
+        """See Encoder."""
+        return self._encode([self.spec.passage_prefix + text for text in texts])
+
+    def encode_queries(self, texts: list[str]) -> Vectors:
+        """See Encoder."""
+        return self._encode([self.spec.query_prefix + text for text in texts])
+
+    def _encode(self, texts: list[str]) -> Vectors:
+        if not texts:
+            return np.zeros((0, self.spec.dimension), np.float32)
+        # prompt="" keeps sentence-transformers from adding a default prompt before our own prefix.
+        encoded = self._model.encode(
+            texts,
+            prompt="",
+            batch_size=_BATCH,
+            normalize_embeddings=True,
+            convert_to_tensor=True,
+            show_progress_bar=False,
+        )
+        vectors: Vectors = encoded.float().cpu().numpy()
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+
+
+def export(encoder: TorchEncoder, folder: Path) -> float:
+    """Write the encoder's graph, tokenizer and spec into `folder`, and check it against the original on the spot.
+
+    Returns the lowest cosine over the check texts. Raises EncoderError when the model has no fast tokenizer, cannot
+    be exported, or the exported graph strays further than MIN_EXPORT_COSINE.
+    """
+    import torch
+
+    model = encoder._model
+    backend = getattr(model.tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise EncoderError(f"The encoder '{encoder.name}' has no fast tokenizer to put into the index.")
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [name for name in model.tokenizer.model_input_names if name in _GRAPH_INPUTS]
+
+    class Graph(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            out = self.model(dict(zip(names, tensors, strict=True)))
+            return out["sentence_embedding"], out["token_embeddings"]
+
+    sample = model.tokenizer(["a first text", "another, longer text"], padding=True, return_tensors="pt")
+    axes = {name: {0: "batch", 1: "length"} for name in [*names, "token_embeddings"]}
+    graph = folder / GRAPH_FILE
+    model.cpu()
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                Graph().eval(),
+                tuple(sample[name] for name in names),
+                str(graph),
+                input_names=names,
+                output_names=["sentence_embedding", "token_embeddings"],
+                dynamic_axes={**axes, "sentence_embedding": {0: "batch"}},
+                opset_version=17,
+                # The TorchScript exporter needs nothing but onnx; the newer one needs onnxscript as well.
+                dynamo=False,
+            )
+    except Exception as error:
+        raise EncoderError(
+            f"The encoder '{encoder.name}' cannot be exported to ONNX ({type(error).__name__}: {_first_line(error)})."
+        ) from error
+    (folder / TOKENIZER_FILE).write_text(backend.to_str(), "utf-8")
+    write_spec(folder, encoder.spec)
+    exported = OnnxEncoder(folder)
+    cosine = float((encoder.encode_passages(_CHECK_TEXTS) * exported.encode_passages(_CHECK_TEXTS)).sum(axis=1).min())
+    if cosine < MIN_EXPORT_COSINE:
+        raise EncoderError(
+            f"The exported encoder '{encoder.name}' strays from the original: cosine {cosine:.5f}, "
+            f"at least {MIN_EXPORT_COSINE} is needed."
+        )
+    return cosine
+
+
+_GRAPH_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+def fastest_precision(name: str, sample: list[str]) -> tuple[str, dict[str, float]]:
+    """Measure on `sample` whether bfloat16 pays on this processor: without AMX or AVX512-BF16 it is many times slower.
+
+    Returns the precision to use and the texts per second of each. bfloat16 is taken only when it is at least a fifth
+    faster than float32 and every vector keeps a cosine of MIN_PRECISION_COSINE to its float32 twin.
+    """
+    rates: dict[str, float] = {}
+    vectors: dict[str, Vectors] = {}
+    for precision in ("float32", "bfloat16"):
+        encoder = TorchEncoder(name, precision=precision)
+        encoder.encode_passages(sample[:4])
+        start = time.perf_counter()
+        vectors[precision] = encoder.encode_passages(sample)
+        rates[precision] = len(sample) / (time.perf_counter() - start)
+    cosine = float((vectors["float32"] * vectors["bfloat16"]).sum(axis=1).min())
+    faster = rates["bfloat16"] > 1.2 * rates["float32"] and cosine >= MIN_PRECISION_COSINE
+    return ("bfloat16" if faster else "float32"), rates
+
+
+def _prefixes(name: str, prompts: dict[str, str]) -> tuple[str, str]:
+    """Query and passage prefix: from the model's own configuration, else from what its family's card asks for."""
+    query = prompts.get("query", "")
+    passage = prompts.get("passage") or prompts.get("document") or ""
+    if query or passage:
+        return query, passage
+    lowered = Path(name).name.lower()
+    for mark, pair in _PREFIXES:
+        if mark in lowered:
+            return pair
+    return "", ""
+
+
+def _weights_fingerprint(model: Any) -> str:
+    """Fingerprint of a model that came from a hub cache: SHA-256 over its parameters."""
+    import hashlib
+
+    import torch
+
+    digest = hashlib.sha256()
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _quiet() -> None:
+    """Keep the libraries' own progress bars and load reports out of ours."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    for library in ("sentence_transformers", "transformers"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+    try:
+        from transformers.utils import logging as transformers_logging
+    except ImportError:
+        return
+    transformers_logging.disable_progress_bar()
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0][:200] if text else "no reason given"

@@ -1,0 +1,242 @@
+"""The one object that answers, for the library, the command line and HTTP alike."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from indexer.article import Article
+from indexer.catalogue import NO_DATE, Mask
+from indexer.errors import IndexDamaged, NotFound, UsageError
+from indexer.lexical import Atom
+from indexer.store import Store
+
+from .filters import DateLike, mask_of, merged, parse_bound
+from .hits import HitBuilder
+from .query import ParsedQuery, parse
+from .ranking import ARTICLE_DEPTH, Ranking, dense_only, fuse, lexical_only, required
+from .results import Hit, Interpretation, Results, Suggestion
+from .snapshot import Snapshot, SnapshotSource
+from .suggestions import suggestions
+
+__all__ = ["DEFAULT_K", "FUSIONS", "MAX_K", "MODES", "IndexStatus", "SearchEngine"]
+
+MODES = ("hybrid", "lexical", "semantic")
+FUSIONS = ("convex", "rrf")
+DEFAULT_K = 10
+MAX_K = 100
+MAX_PAGE = 1000
+_ATTEMPTS = 3
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """What an index is made of. Dates are ISO 8601, sizes bytes; `oldest` and `newest` are article dates."""
+
+    index_dir: str
+    generation: int
+    created_at: str
+    articles: int
+    passages: int
+    oldest: str | None
+    newest: str | None
+    sections: tuple[tuple[str, int], ...]
+    sources: tuple[tuple[str, int], ...]
+    encoder: str
+    encoder_fingerprint: str
+    dimension: int
+    query_encoder: str
+    encoding_precision: str
+    passage_window: int
+    passage_overlap: int
+    lexical: str
+    format_version: int
+    concord_version: str
+    size_bytes: int
+
+
+class SearchEngine:
+    """Searches one index. Safe to use from many threads; sees new generations of the index by itself.
+
+    >>> engine = SearchEngine.open("index_data")
+    >>> for hit in engine.search("prisoner exchange without mediation"):
+    ...     print(hit.score, hit.article.title)
+    """
+
+    def __init__(self, source: SnapshotSource) -> None:
+        self._source = source
+
+    @classmethod
+    def open(cls, index_dir: str | Path = "index_data", *, threads: int = 1) -> SearchEngine:
+        """Open an index; `threads` is the number of cores that encoding one query may use.
+
+        Raises IndexNotFound, IndexDamaged or IndexMismatch.
+        """
+        return cls(SnapshotSource(Path(index_dir), threads=threads))
+
+    def close(self) -> None:
+        """Give back what is open; the engine must not be used afterwards."""
+        self._source.close()
+
+    def warm_up(self) -> None:
+        """Load and use everything that a first query would otherwise wait for."""
+        snapshot = self._source.current()
+        self._source.encoder(snapshot.manifest).encode_queries(["warm up"])
+        self.search("warm up")
+
+    def search(
+        self,
+        query: str,
+        *,
+        mode: str = "hybrid",
+        k: int = DEFAULT_K,
+        page: int = 1,
+        since: DateLike = None,
+        until: DateLike = None,
+        section: str | Sequence[str] = (),
+        source: str | Sequence[str] = (),
+        author: str | Sequence[str] = (),
+        fusion: str = "convex",
+        explain: bool = False,
+    ) -> Results:
+        """The articles that answer `query`, best first, `k` to a page.
+
+        `since` and `until` are inclusive days (or months, years); several values of section, source or author are
+        alternatives. A query that has only filters is answered with the newest articles. Raises UsageError for what is
+        out of range; syntax in the query is never an error.
+        """
+        started = time.perf_counter()
+        _check(mode, k, page, fusion)
+        parsed = parse(query)
+        filters = merged(
+            parsed.filters,
+            since=parse_bound(since, "since"),
+            until=parse_bound(until, "until", end=True),
+            section=_values(section),
+            source=_values(source),
+            author=_values(author),
+        )
+
+        def answer(snapshot: Snapshot, store: Store) -> Results:
+            allowed = required(parsed, snapshot.lexical, mask_of(filters, snapshot.catalogue))
+            ranking = self._rank(parsed, snapshot, allowed, mode, fusion)
+            ranking = _sorted(ranking, snapshot, store)
+            builder = HitBuilder(parsed, snapshot, store, mode=mode, explain=explain)
+            start = (page - 1) * k
+            hits = builder.hits(ranking, start, min(start + k, len(ranking)))
+            catalogue = snapshot.catalogue
+            return Results(
+                query=query,
+                mode=mode,
+                hits=hits,
+                total=len(ranking),
+                page=page,
+                k=k,
+                interpretation=_interpretation(parsed),
+                suggestions=suggestions(parsed, filters, snapshot, len(ranking)),
+                facets={field: catalogue.counts(field, ranking.rows) for field in ("section", "source")},
+                generation=snapshot.manifest.generation,
+                took_ms=round((time.perf_counter() - started) * 1000, 2),
+            )
+
+        return self._on_one_generation(answer)
+
+    def related(self, article_id: str, k: int = 5) -> tuple[Hit, ...]:
+        """The `k` articles most like an article, by its most telling words and the mean of its passages' vectors.
+
+        Raises NotFound, and UsageError for k outside 1 to 100.
+        """
+        _check("hybrid", k, 1, "convex")
+
+        def answer(snapshot: Snapshot, store: Store) -> tuple[Hit, ...]:
+            doc = _doc(article_id, snapshot, store)
+            row = int(snapshot.catalogue.rows_of([doc])[0])
+            ((_, article),) = store.articles([doc])
+            atoms = HitBuilder.telling_words(article, snapshot.lexical)
+            others = np.ones(len(snapshot.catalogue), np.bool_)
+            others[row] = False
+            vectors = snapshot.vectors.article_vectors(row)
+            mean = vectors.mean(axis=0)
+            ranking = fuse(
+                atoms, mean / max(float(np.linalg.norm(mean)), 1e-9), snapshot.lexical, snapshot.vectors, others, "convex"
+            )
+            ranking = _sorted(ranking, snapshot, store)
+            parsed = ParsedQuery(text="", semantic="", scoring=atoms)
+            return HitBuilder(parsed, snapshot, store, mode="hybrid").hits(ranking, 0, min(k, len(ranking)))
+
+        return self._on_one_generation(answer)
+
+    def article(self, article_id: str) -> Article:
+        """An article with its text. Raises NotFound."""
+
+        def answer(snapshot: Snapshot, store: Store) -> Article:
+            ((_, article),) = store.articles([_doc(article_id, snapshot, store)])
+            return article
+
+        return self._on_one_generation(answer)
+
+    def status(self) -> IndexStatus:
+        """What the index is made of."""
+        snapshot = self._source.current()
+        manifest, catalogue = snapshot.manifest, snapshot.catalogue
+        everything = np.arange(len(catalogue))
+        dated = catalogue.dates[catalogue.dates != NO_DATE]
+        folder = self._source.index_dir
+        return IndexStatus(
+            index_dir=str(folder),
+            generation=manifest.generation,
+            created_at=manifest.created_at,
+            articles=manifest.articles,
+            passages=manifest.passages,
+            oldest=_day(dated.min()) if len(dated) else None,
+            newest=_day(dated.max()) if len(dated) else None,
+            sections=catalogue.counts("section", everything),
+            sources=catalogue.counts("source", everything),
+            encoder=manifest.encoder.name,
+            encoder_fingerprint=manifest.encoder.fingerprint,
+            dimension=manifest.encoder.dimension,
+            query_encoder=manifest.query_encoder,
+            encoding_precision=manifest.encoding_precision,
+            passage_window=manifest.chunking.window,
+            passage_overlap=manifest.chunking.overlap,
+            lexical=manifest.lexical,
+            format_version=manifest.format_version,
+            concord_version=manifest.concord_version,
+            size_bytes=_size(folder),
+        )
+
+    def _rank(
+        self, parsed: ParsedQuery, snapshot: Snapshot, allowed: Mask | None, mode: str, fusion: str
+    ) -> Ranking:
+        if allowed is not None and not allowed.any():
+            return lexical_only((), snapshot.lexical, allowed)
+        if not parsed.scoring and not parsed.semantic:
+            return _newest(snapshot, allowed) if allowed is not None else lexical_only((), snapshot.lexical, allowed)
+        if mode == "lexical":
+            return lexical_only(parsed.scoring, snapshot.lexical, allowed)
+        vector = self._source.encoder(snapshot.manifest).encode_queries([parsed.semantic])[0]
+        if mode == "semantic":
+            return dense_only(vector, snapshot.vectors, allowed)
+        return fuse(parsed.scoring, vector, snapshot.lexical, snapshot.vectors, allowed, fusion)
+
+    def _on_one_generation(self, answer: Callable[[Snapshot, Store], T]) -> T:
+        """Run `answer` on the newest generation; again if that was collected meanwhile."""
+        for attempt in range(_ATTEMPTS):
+            snapshot = self._source.current()
+            try:
+                return answer(snapshot, self._source.store())
+            except (KeyError, ValueError, sqlite3.OperationalError) as error:
+                if attempt + 1 == _ATTEMPTS or self._source.current() is snapshot:
+                    raise IndexDamaged(
+                        f"The store lacks what generation {snapshot.manifest.generation} names ({error!r}): "
+                        "run 'concord rebuild'."
+                    ) from error
+        raise AssertionError("unreachable")

@@ -1,0 +1,193 @@
+"""From a parsed query to a ranking: candidates of both legs, missing scores computed, fused, floored, sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.catalogue import Mask, Rows
+from indexer.lexical import Atom, LexicalIndex, LexicalScores
+from indexer.vectors import PassageScores, VectorIndex
+
+from . import fusion
+from .query import ParsedQuery
+
+__all__ = ["ARTICLE_DEPTH", "Ranking", "dense_only", "fuse", "lexical_only", "required"]
+
+ARTICLE_DEPTH = 200
+"""Articles that each leg contributes, whatever the page: so totals and scores do not change between pages."""
+_PASSAGES_PER_ARTICLE = 5
+"""Passages asked of the vector index for every article wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The whole answer, best first; all arrays have shape (n,).
+
+    `rows` int64 catalogue rows; `scores` float32 in [0, 1]; `lexical` and `dense` raw scores, NaN where the leg was not
+    asked; `lexical_rank` and `dense_rank` int64 from 1, 0 where the article is not among that leg's own;
+    `lexical_share` float32; `passages` int64 passage rows of the best passage, -1 where the dense leg was not asked.
+    """
+
+    rows: Rows
+    scores: NDArray[np.float32]
+    lexical: NDArray[np.float32]
+    dense: NDArray[np.float32]
+    lexical_rank: NDArray[np.int64]
+    dense_rank: NDArray[np.int64]
+    lexical_share: NDArray[np.float32]
+    passages: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, order: NDArray[np.int64]) -> Ranking:
+        """The ranking with its articles picked and ordered by position."""
+        return Ranking(*(getattr(self, name)[order] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True, slots=True)
+class _Dense:
+    """The dense leg: its own articles, best first, with score and best passage."""
+
+    rows: Rows
+    scores: NDArray[np.float32]
+    passages: NDArray[np.int64]
+
+
+def required(parsed: ParsedQuery, lexical: LexicalIndex, allowed: Mask | None) -> Mask | None:
+    """`allowed`, narrowed to the articles that hold every must, and none of what must not be in them."""
+    mask = allowed
+    for group in parsed.must:
+        either = np.logical_or.reduce([lexical.match(atom) for atom in group])
+        mask = either if mask is None else mask & either
+    for atom in parsed.must_not:
+        absent = ~lexical.match(atom)
+        mask = absent if mask is None else mask & absent
+    return mask
+
+
+def lexical_only(atoms: Sequence[Atom], lexical: LexicalIndex, allowed: Mask | None) -> Ranking:
+    """The BM25 ranking alone."""
+    scores = lexical.score(atoms)
+    rows = _top_lexical(scores, allowed)
+    raw = scores.bm25[rows]
+    count = len(rows)
+    return Ranking(
+        rows=rows,
+        scores=fusion.lexical_confidence(raw, scores.bm25, scores.coverage[rows]),
+        lexical=raw,
+        dense=np.full(count, np.nan, np.float32),
+        lexical_rank=np.arange(1, count + 1),
+        dense_rank=np.zeros(count, np.int64),
+        lexical_share=np.ones(count, np.float32),
+        passages=np.full(count, -1, np.int64),
+    )
+
+
+def dense_only(query: NDArray[np.float32], vectors: VectorIndex, allowed: Mask | None) -> Ranking:
+    """The dense ranking alone."""
+    dense = _top_dense(query, vectors, allowed)
+    kept = dense.scores >= fusion.DENSE_FLOOR
+    rows, raw, passages = dense.rows[kept], dense.scores[kept], dense.passages[kept]
+    count = len(rows)
+    return Ranking(
+        rows=rows,
+        scores=fusion.dense_confidence(raw, *vectors.moments.of(query)),
+        lexical=np.full(count, np.nan, np.float32),
+        dense=raw,
+        lexical_rank=np.zeros(count, np.int64),
+        dense_rank=np.arange(1, count + 1),
+        lexical_share=np.zeros(count, np.float32),
+        passages=passages,
+    )
+
+
+def fuse(
+    atoms: Sequence[Atom],
+    query: NDArray[np.float32],
+    lexical: LexicalIndex,
+    vectors: VectorIndex,
+    allowed: Mask | None,
+    method: str,
+) -> Ranking:
+    """Both rankings, merged by scores ('convex') or by ranks ('rrf').
+
+    An article that only one leg found gets the other leg's score computed, not zero.
+    """
+    bm25 = lexical.score(atoms)
+    own_lexical = _top_lexical(bm25, allowed)
+    own_dense = _top_dense(query, vectors, allowed)
+    rows = np.union1d(own_lexical, own_dense.rows)
+    dense = _complete(query, vectors, rows, own_dense)
+    lexical_rank, dense_rank = _ranks(own_lexical, rows), _ranks(own_dense.rows, rows)
+    raw = bm25.bm25[rows]
+    kept = fusion.relevant(dense.scores, bm25.coverage[rows])
+    if method == "rrf":
+        fused = fusion.rrf(lexical_rank, dense_rank)
+    else:
+        fused = fusion.convex(raw, bm25.bm25, dense.scores, *vectors.moments.of(query))
+    ranking = Ranking(
+        rows=rows,
+        scores=fused.scores,
+        lexical=raw,
+        dense=dense.scores,
+        lexical_rank=lexical_rank,
+        dense_rank=dense_rank,
+        lexical_share=fused.lexical_share,
+        passages=dense.passages,
+    )
+    return ranking.take(np.flatnonzero(kept))
+
+
+def _top_lexical(scores: LexicalScores, allowed: Mask | None) -> Rows:
+    usable = scores.bm25 if allowed is None else np.where(allowed, scores.bm25, 0)
+    rows = np.flatnonzero(usable > 0)
+    if len(rows) > ARTICLE_DEPTH:
+        rows = rows[np.argpartition(-usable[rows], ARTICLE_DEPTH)[:ARTICLE_DEPTH]]
+    return rows[np.lexsort((rows, -usable[rows]))]
+
+
+def _top_dense(query: NDArray[np.float32], vectors: VectorIndex, allowed: Mask | None) -> _Dense:
+    found = vectors.search(query, ARTICLE_DEPTH * _PASSAGES_PER_ARTICLE, allowed)
+    _, first = np.unique(found.rows, return_index=True)
+    own = found.rows[np.sort(first)][:ARTICLE_DEPTH]
+    articles = _by_article(vectors.score(query, own))
+    order = np.lexsort((articles.rows, -articles.scores))
+    return _Dense(articles.rows[order], articles.scores[order], articles.passages[order])
+
+
+def _complete(query: NDArray[np.float32], vectors: VectorIndex, rows: Rows, own: _Dense) -> _Dense:
+    """Dense scores of all of `rows` (ascending): the leg's own, and those of the others computed."""
+    missing = np.setdiff1d(rows, own.rows, assume_unique=True)
+    others = _by_article(vectors.score(query, missing))
+    joined = np.concatenate([own.rows, others.rows])
+    at = np.searchsorted(joined, rows, sorter=np.argsort(joined))
+    order = np.argsort(joined)[at]
+    return _Dense(
+        rows,
+        np.concatenate([own.scores, others.scores])[order],
+        np.concatenate([own.passages, others.passages])[order],
+    )
+
+
+def _by_article(found: PassageScores) -> _Dense:
+    """Article scores and best passages, ascending by row."""
+    order = np.lexsort((found.passages, -found.scores, found.rows))
+    rows, starts = np.unique(found.rows[order], return_index=True)
+    return _Dense(
+        rows,
+        fusion.article_scores(found.scores[order], starts),
+        found.passages[order][starts],
+    )
+
+
+def _ranks(own: Rows, rows: Rows) -> NDArray[np.int64]:
+    """1-based rank in `own` of each of `rows`, 0 for those that are not in it."""
+    ranks = np.zeros(len(rows), np.int64)
+    _, mine, theirs = np.intersect1d(rows, own, assume_unique=True, return_indices=True)
+    ranks[mine] = theirs + 1
+    return ranks

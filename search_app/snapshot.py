@@ -1,0 +1,105 @@
+"""One generation, opened whole: what a search reads, and nothing that changes under it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.catalogue import Catalogue
+from indexer.encoder import Encoder
+from indexer.faiss_index import FaissIndex
+from indexer.generation import LEXICAL_FOLDER, VECTOR_FOLDER
+from indexer.lexical import LexicalIndex
+from indexer.manifest import CURRENT_FILE, Manifest, encoder_folder, generation_folder, read_current
+from indexer.onnx_encoder import OnnxEncoder
+from indexer.store import Store
+from indexer.vectors import VectorIndex
+from indexer.whoosh_index import WhooshIndex
+
+__all__ = ["Snapshot", "SnapshotSource"]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The derived indexes of one generation. The encoder comes from its source: it outlives generations."""
+
+    manifest: Manifest
+    catalogue: Catalogue
+    lexical: LexicalIndex
+    vectors: VectorIndex
+
+    @classmethod
+    def load(cls, index_dir: Path) -> Snapshot:
+        """Open the generation that answers now. Raises IndexNotFound, IndexDamaged or IndexMismatch."""
+        manifest = read_current(index_dir)
+        folder = generation_folder(index_dir, manifest.generation)
+        catalogue = Catalogue.load(folder)
+        return cls(
+            manifest=manifest,
+            catalogue=catalogue,
+            lexical=WhooshIndex(folder / LEXICAL_FOLDER, catalogue),
+            vectors=FaissIndex(folder / VECTOR_FOLDER, catalogue),
+        )
+
+
+class SnapshotSource:
+    """Hands out the newest snapshot, an encoder for its queries, and a store connection for each thread."""
+
+    def __init__(self, index_dir: Path, *, threads: int) -> None:
+        self.index_dir = index_dir
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._stores: list[Store] = []
+        self._encoder: tuple[str, Encoder] | None = None
+        self._stamp = self._read_stamp()
+        self._snapshot = Snapshot.load(index_dir)
+
+    def current(self) -> Snapshot:
+        """The newest generation; looking whether there is a newer one is one call to the file system."""
+        stamp = self._read_stamp()
+        if stamp != self._stamp:
+            with self._lock:
+                if stamp != self._stamp:
+                    self._snapshot = Snapshot.load(self.index_dir)
+                    self._stamp = stamp
+        return self._snapshot
+
+    def store(self) -> Store:
+        """This thread's connection to the store."""
+        store: Store | None = getattr(self._local, "store", None)
+        if store is None:
+            store = self._local.store = Store(self.index_dir)
+            with self._lock:
+                self._stores.append(store)
+        return store
+
+    def encoder(self, manifest: Manifest) -> Encoder:
+        """The encoder of a generation's queries, loaded once."""
+        with self._lock:
+            spec = manifest.encoder
+            if self._encoder is None or self._encoder[0] != spec.fingerprint:
+                encoder: Encoder
+                if manifest.query_encoder == "onnx":
+                    encoder = OnnxEncoder(encoder_folder(self.index_dir, spec), threads=self._threads)
+                else:
+                    from indexer.torch_encoder import TorchEncoder
+
+                    encoder = TorchEncoder(spec.name)
+                self._encoder = (spec.fingerprint, encoder)
+            return self._encoder[1]
+
+    def close(self) -> None:
+        """Close all store connections."""
+        with self._lock:
+            for store in self._stores:
+                store.close()
+            self._stores.clear()
+
+    def _read_stamp(self) -> tuple[int, int]:
+        try:
+            found = (self.index_dir / CURRENT_FILE).stat()
+        except FileNotFoundError:
+            return (0, 0)
+        return (found.st_ino, found.st_mtime_ns)
