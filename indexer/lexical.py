@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .catalogue import Mask
+from .catalogue import Mask, Rows
 
 __all__ = ["B", "K1", "TITLE_WEIGHT", "Atom", "LexicalIndex", "LexicalScores", "bm25_idf"]
 
@@ -53,6 +53,10 @@ class LexicalIndex(Protocol):
 
         tf and length are those of the text plus TITLE_WEIGHT times those of the title.
         """
+        ...
+
+    def held_words(self, atoms: Sequence[Atom], rows: Rows) -> list[tuple[str, ...]]:
+        """For each article at `rows`, the words of the query, as typed, that it holds in any form."""
         ...
 
     def match(self, atom: Atom) -> Mask:

@@ -21,7 +21,7 @@ from .article import Article, Passage, content_hash
 from .encoder import Vectors
 from .errors import IndexDamaged, IndexNotFound
 
-__all__ = ["STORE_FILE", "Known", "Store", "StoredPassage"]
+__all__ = ["STORE_FILE", "Known", "RowGone", "Store", "StoredPassage"]
 
 STORE_FILE = "store.sqlite"
 _CHUNK = 500
@@ -60,6 +60,10 @@ CREATE TABLE IF NOT EXISTS vectors (
 _ALIVE = "added <= :generation AND (removed IS NULL OR removed > :generation)"
 # The text stands last in the table: a scan that needs only the short columns skips its pages.
 _COLUMNS = "id, title, text, url, source, section, author, date, origin"
+
+
+class RowGone(Exception):
+    """Rows that a generation names are no longer in the store: a newer generation has taken its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +242,13 @@ class Store:
             rows = self._db.execute(f"SELECT doc, {_COLUMNS} FROM articles WHERE doc IN ({marks}) ORDER BY doc", chunk)
             for row in rows:
                 yield row[0], _article(row[1:])
+
+    def articles_by_row(self, docs: Sequence[int]) -> dict[int, Article]:
+        """All of the articles given. Raises RowGone when one of them is not there any more."""
+        found = dict(self.articles(docs))
+        if len(found) < len(docs):
+            raise RowGone(f"{len(docs) - len(found)} of {len(docs)} articles")
+        return found
 
     def doc_of(self, article_id: str, generation: int) -> int | None:
         """The row of an article id in a generation."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,10 @@ from .encoder import EncoderSpec, Vectors, fingerprint, model_folder
 from .errors import EncoderError
 from .onnx_encoder import GRAPH_FILE, TOKENIZER_FILE, OnnxEncoder, write_spec
 
-__all__ = ["TorchEncoder", "export", "fastest_precision"]
+__all__ = ["TorchEncoder", "export", "has_gpu"]
 
 MIN_EXPORT_COSINE = 0.9999
 """How close the exported graph must come to the original on every check text."""
-MIN_PRECISION_COSINE = 0.995
-"""How close a faster precision must come to float32 to be used for passages."""
 _BATCH = 32
 _CHECK_TEXTS = [
     "Ministers met on Thursday.",
@@ -174,23 +171,11 @@ def export(encoder: TorchEncoder, folder: Path) -> float:
 _GRAPH_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
-def fastest_precision(name: str, sample: list[str]) -> tuple[str, dict[str, float]]:
-    """Measure on `sample` whether bfloat16 pays on this processor: without AMX or AVX512-BF16 it is many times slower.
+def has_gpu() -> bool:
+    """Whether torch sees a GPU, which sentence-transformers would then use by itself."""
+    import torch
 
-    Returns the precision to use and the texts per second of each. bfloat16 is taken only when it is at least a fifth
-    faster than float32 and every vector keeps a cosine of MIN_PRECISION_COSINE to its float32 twin.
-    """
-    rates: dict[str, float] = {}
-    vectors: dict[str, Vectors] = {}
-    for precision in ("float32", "bfloat16"):
-        encoder = TorchEncoder(name, precision=precision)
-        encoder.encode_passages(sample[:4])
-        start = time.perf_counter()
-        vectors[precision] = encoder.encode_passages(sample)
-        rates[precision] = len(sample) / (time.perf_counter() - start)
-    cosine = float((vectors["float32"] * vectors["bfloat16"]).sum(axis=1).min())
-    faster = rates["bfloat16"] > 1.2 * rates["float32"] and cosine >= MIN_PRECISION_COSINE
-    return ("bfloat16" if faster else "float32"), rates
+    return bool(torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
 def _prefixes(name: str, prompts: dict[str, str]) -> tuple[str, str]:

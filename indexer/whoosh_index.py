@@ -20,7 +20,7 @@ from whoosh.filedb.filestore import FileStorage
 
 from .analysis import analyse, index_tokens, phrase_variants, surfaces
 from .article import Article
-from .catalogue import Catalogue, Mask
+from .catalogue import Catalogue, Mask, Rows
 from .errors import IndexDamaged
 from .files import link_or_copy
 from .lexical import K1, TITLE_WEIGHT, Atom, B, LexicalScores, bm25_idf
@@ -82,6 +82,17 @@ class WhooshIndex:
         if mass:
             coverage /= mass
         return LexicalScores(bm25, coverage)
+
+    def held_words(self, atoms: Sequence[Atom], rows: Rows) -> list[tuple[str, ...]]:
+        """See LexicalIndex."""
+        held: list[dict[str, None]] = [{} for _ in rows]
+        keep = not any(analyse(atom.text) for atom in atoms)
+        for atom in atoms:
+            for token in analyse(atom.text, keep_stop_words=keep):
+                holders = self._postings(token.term, atom.field or "")[0]
+                for position in np.flatnonzero(np.isin(rows, holders)):
+                    held[position][atom.text[token.start : token.end]] = None
+        return [tuple(words) for words in held]
 
     def match(self, atom: Atom) -> Mask:
         """See LexicalIndex."""

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.article import Article
 from indexer.catalogue import NO_DATE, Mask
 from indexer.errors import IndexDamaged, NotFound, UsageError
 from indexer.lexical import Atom
-from indexer.store import Store
+from indexer.store import RowGone, Store
 
 from .filters import DateLike, mask_of, merged, parse_bound
-from .hits import HitBuilder
-from .query import ParsedQuery, parse
-from .ranking import ARTICLE_DEPTH, Ranking, dense_only, fuse, lexical_only, required
-from .results import Hit, Interpretation, Results, Suggestion
+from .hits import HitBuilder, telling_words
+from .query import Filters, ParsedQuery, parse
+from .ranking import Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
+from .results import Hit, Interpretation, Results
 from .snapshot import Snapshot, SnapshotSource
 from .suggestions import suggestions
 
@@ -127,9 +128,9 @@ class SearchEngine:
 
         def answer(snapshot: Snapshot, store: Store) -> Results:
             allowed = required(parsed, snapshot.lexical, mask_of(filters, snapshot.catalogue))
-            ranking = self._rank(parsed, snapshot, allowed, mode, fusion)
-            ranking = _sorted(ranking, snapshot, store)
-            builder = HitBuilder(parsed, snapshot, store, mode=mode, explain=explain)
+            vector = self._vector(parsed, snapshot) if mode != "lexical" else None
+            ranking = _sorted(_rank(parsed, vector, snapshot, allowed, mode, fusion), snapshot, store)
+            builder = HitBuilder(parsed, snapshot, store, vector=vector, explain=explain)
             start = (page - 1) * k
             hits = builder.hits(ranking, start, min(start + k, len(ranking)))
             catalogue = snapshot.catalogue
@@ -140,7 +141,7 @@ class SearchEngine:
                 total=len(ranking),
                 page=page,
                 k=k,
-                interpretation=_interpretation(parsed),
+                interpretation=_interpretation(parsed, filters),
                 suggestions=suggestions(parsed, filters, snapshot, len(ranking)),
                 facets={field: catalogue.counts(field, ranking.rows) for field in ("section", "source")},
                 generation=snapshot.manifest.generation,
@@ -159,18 +160,16 @@ class SearchEngine:
         def answer(snapshot: Snapshot, store: Store) -> tuple[Hit, ...]:
             doc = _doc(article_id, snapshot, store)
             row = int(snapshot.catalogue.rows_of([doc])[0])
-            ((_, article),) = store.articles([doc])
-            atoms = HitBuilder.telling_words(article, snapshot.lexical)
+            article = store.articles_by_row([doc])[doc]
+            atoms = telling_words(article, snapshot.lexical)
             others = np.ones(len(snapshot.catalogue), np.bool_)
             others[row] = False
-            vectors = snapshot.vectors.article_vectors(row)
-            mean = vectors.mean(axis=0)
-            ranking = fuse(
-                atoms, mean / max(float(np.linalg.norm(mean)), 1e-9), snapshot.lexical, snapshot.vectors, others, "convex"
-            )
+            mean = snapshot.vectors.article_vectors(row).mean(axis=0)
+            vector = mean / max(float(np.linalg.norm(mean)), 1e-9)
+            ranking = fuse(atoms, vector, snapshot.lexical, snapshot.vectors, others, "convex")
             ranking = _sorted(ranking, snapshot, store)
             parsed = ParsedQuery(text="", semantic="", scoring=atoms)
-            return HitBuilder(parsed, snapshot, store, mode="hybrid").hits(ranking, 0, min(k, len(ranking)))
+            return HitBuilder(parsed, snapshot, store, vector=vector).hits(ranking, 0, min(k, len(ranking)))
 
         return self._on_one_generation(answer)
 
@@ -178,8 +177,8 @@ class SearchEngine:
         """An article with its text. Raises NotFound."""
 
         def answer(snapshot: Snapshot, store: Store) -> Article:
-            ((_, article),) = store.articles([_doc(article_id, snapshot, store)])
-            return article
+            doc = _doc(article_id, snapshot, store)
+            return store.articles_by_row([doc])[doc]
 
         return self._on_one_generation(answer)
 
@@ -213,19 +212,10 @@ class SearchEngine:
             size_bytes=_size(folder),
         )
 
-    def _rank(
-        self, parsed: ParsedQuery, snapshot: Snapshot, allowed: Mask | None, mode: str, fusion: str
-    ) -> Ranking:
-        if allowed is not None and not allowed.any():
-            return lexical_only((), snapshot.lexical, allowed)
-        if not parsed.scoring and not parsed.semantic:
-            return _newest(snapshot, allowed) if allowed is not None else lexical_only((), snapshot.lexical, allowed)
-        if mode == "lexical":
-            return lexical_only(parsed.scoring, snapshot.lexical, allowed)
-        vector = self._source.encoder(snapshot.manifest).encode_queries([parsed.semantic])[0]
-        if mode == "semantic":
-            return dense_only(vector, snapshot.vectors, allowed)
-        return fuse(parsed.scoring, vector, snapshot.lexical, snapshot.vectors, allowed, fusion)
+    def _vector(self, parsed: ParsedQuery, snapshot: Snapshot) -> NDArray[np.float32] | None:
+        if not parsed.semantic:
+            return None
+        return self._source.encoder(snapshot.manifest).encode_queries([parsed.semantic])[0]
 
     def _on_one_generation(self, answer: Callable[[Snapshot, Store], T]) -> T:
         """Run `answer` on the newest generation; again if that was collected meanwhile."""
@@ -233,10 +223,100 @@ class SearchEngine:
             snapshot = self._source.current()
             try:
                 return answer(snapshot, self._source.store())
-            except (KeyError, ValueError, sqlite3.OperationalError) as error:
+            except (RowGone, FileNotFoundError) as error:
+                # A generation that two newer ones have followed may be cleared away under a slow search.
                 if attempt + 1 == _ATTEMPTS or self._source.current() is snapshot:
                     raise IndexDamaged(
-                        f"The store lacks what generation {snapshot.manifest.generation} names ({error!r}): "
+                        f"The store lacks what generation {snapshot.manifest.generation} names ({error}): "
                         "run 'concord rebuild'."
                     ) from error
         raise AssertionError("unreachable")
+
+
+def _rank(
+    parsed: ParsedQuery,
+    vector: NDArray[np.float32] | None,
+    snapshot: Snapshot,
+    allowed: Mask | None,
+    mode: str,
+    fusion: str,
+) -> Ranking:
+    lexical, vectors = snapshot.lexical, snapshot.vectors
+    if allowed is not None and not allowed.any():
+        return empty_ranking()
+    if not parsed.scoring and vector is None:
+        return empty_ranking() if allowed is None else newest_first(snapshot.catalogue, allowed)
+    if vector is None:
+        return lexical_only(parsed.scoring, lexical, allowed)
+    if mode == "semantic":
+        return dense_only(vector, vectors, allowed)
+    return fuse(parsed.scoring, vector, lexical, vectors, allowed, fusion)
+
+
+def _sorted(ranking: Ranking, snapshot: Snapshot, store: Store) -> Ranking:
+    """Best first; articles with the same score by their ids, so that the order is the same everywhere and always."""
+    docs = snapshot.catalogue.docs[ranking.rows].tolist()
+    ids = store.ids(docs)
+    keys = [(-float(score), ids.get(doc, "")) for score, doc in zip(ranking.scores, docs, strict=True)]
+    return ranking.take(np.array(sorted(range(len(docs)), key=keys.__getitem__), np.int64))
+
+
+def _check(mode: str, k: int, page: int, fusion: str) -> None:
+    for name, value, allowed in (("mode", mode, MODES), ("fusion", fusion, FUSIONS)):
+        if value not in allowed:
+            raise UsageError(f"'{value}' is no {name}: choose one of {', '.join(allowed)}.")
+    for name, number, most in (("k", k, MAX_K), ("page", page, MAX_PAGE)):
+        if not 1 <= number <= most:
+            raise UsageError(f"{name} is {number}, and must be from 1 to {most}.")
+
+
+def _values(given: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(value for value in ((given,) if isinstance(given, str) else given) if value)
+
+
+def _doc(article_id: str, snapshot: Snapshot, store: Store) -> int:
+    doc = store.doc_of(article_id, snapshot.manifest.generation)
+    if doc is None:
+        raise NotFound(f"No article has the id '{article_id[:80]}': ids are shown with every hit.")
+    return doc
+
+
+def _interpretation(parsed: ParsedQuery, filters: Filters) -> Interpretation:
+    named = {
+        "section": filters.section,
+        "source": filters.source,
+        "author": filters.author,
+        "since": (filters.since.isoformat(),) if filters.since else (),
+        "until": (filters.until.isoformat(),) if filters.until else (),
+        "exclude": tuple(f"{field}:{value}" for field, value in filters.exclude),
+    }
+    return Interpretation(
+        words=tuple(atom.text for atom in parsed.scoring if not atom.phrase),
+        phrases=tuple(atom.text for atom in parsed.scoring if atom.phrase),
+        must=tuple(" OR ".join(_written(atom) for atom in group) for group in parsed.must),
+        must_not=tuple(_written(atom) for atom in parsed.must_not),
+        filters={name: values for name, values in named.items() if values},
+        notes=parsed.notes,
+    )
+
+
+def _written(atom: Atom) -> str:
+    text = f'"{atom.text}"' if atom.phrase else atom.text
+    return f"{atom.field}:{text}" if atom.field else text
+
+
+def _day(seconds: np.int64) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds))).date().isoformat()
+
+
+def _size(folder: Path) -> int:
+    """Bytes on disk; a file with several names is counted once."""
+    seen: dict[tuple[int, int], int] = {}
+    for path in folder.rglob("*"):
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # an old generation being cleared away
+            continue
+        if path.is_file() and "sample_articles" not in path.parts:
+            seen[(found.st_dev, found.st_ino)] = found.st_size
+    return sum(seen.values())

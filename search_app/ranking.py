@@ -8,17 +8,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.catalogue import Mask, Rows
+from indexer.catalogue import Catalogue, Mask, Rows
 from indexer.lexical import Atom, LexicalIndex, LexicalScores
 from indexer.vectors import PassageScores, VectorIndex
 
 from . import fusion
 from .query import ParsedQuery
 
-__all__ = ["ARTICLE_DEPTH", "Ranking", "dense_only", "fuse", "lexical_only", "required"]
+__all__ = [
+    "ARTICLE_DEPTH",
+    "Ranking",
+    "dense_only",
+    "empty_ranking",
+    "fuse",
+    "lexical_only",
+    "newest_first",
+    "required",
+]
 
 ARTICLE_DEPTH = 200
 """Articles that each leg contributes, whatever the page: so totals and scores do not change between pages."""
+BROWSE_DEPTH = 10_000
+"""Articles listed when a query has only filters."""
 _PASSAGES_PER_ARTICLE = 5
 """Passages asked of the vector index for every article wanted."""
 
@@ -68,6 +79,18 @@ def required(parsed: ParsedQuery, lexical: LexicalIndex, allowed: Mask | None) -
         absent = ~lexical.match(atom)
         mask = absent if mask is None else mask & absent
     return mask
+
+
+def empty_ranking() -> Ranking:
+    """The ranking of nothing."""
+    return _unscored(np.empty(0, np.int64))
+
+
+def newest_first(catalogue: Catalogue, allowed: Mask) -> Ranking:
+    """The articles that filters alone ask for, newest first; neither leg has a say, so all scores are 1."""
+    rows = np.flatnonzero(allowed)
+    order = np.lexsort((rows, -catalogue.dates[rows]))[:BROWSE_DEPTH]
+    return _unscored(rows[order])
 
 
 def lexical_only(atoms: Sequence[Atom], lexical: LexicalIndex, allowed: Mask | None) -> Ranking:
@@ -141,6 +164,15 @@ def fuse(
         passages=dense.passages,
     )
     return ranking.take(np.flatnonzero(kept))
+
+
+def _unscored(rows: Rows) -> Ranking:
+    count = len(rows)
+    missing = np.full(count, np.nan, np.float32)
+    unranked = np.zeros(count, np.int64)
+    # Falling scores keep the given order; they differ by less than is ever shown.
+    scores = (1 - np.arange(count) * 1e-6).astype(np.float32)
+    return Ranking(rows, scores, missing, missing, unranked, unranked, np.zeros(count, np.float32), unranked - 1)
 
 
 def _top_lexical(scores: LexicalScores, allowed: Mask | None) -> Rows:

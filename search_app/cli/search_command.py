@@ -1,0 +1,148 @@
+"""`concord search`, `concord related` and `concord show`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from search_app.cli.options import index_dir_option, json_option
+from search_app.cli.terminal import console, harmless, marked, when
+from search_app.engine import DEFAULT_K, FUSIONS, MAX_K, MODES, SearchEngine
+from search_app.results import Hit, LegScore, Results
+from search_app.serialise import article_to_json, dumps, related_to_json, results_to_json
+
+__all__ = ["related", "search", "show"]
+
+
+@click.command()
+@click.argument("query", nargs=-1, required=True)
+@index_dir_option
+@click.option("--mode", type=click.Choice(MODES), default="hybrid", show_default=True, help="Which rankings to use.")
+@click.option("-k", default=DEFAULT_K, show_default=True, help=f"Hits on a page, 1 to {MAX_K}.")
+@click.option("--page", default=1, show_default=True, help="Page of the answer.")
+@click.option("--since", metavar="DATE", help="Only articles from this day, month or year on (2023-12-07, 2023-12).")
+@click.option("--until", metavar="DATE", help="Only articles up to and including this day, month or year.")
+@click.option("--section", multiple=True, help="Only this section; several are alternatives.")
+@click.option("--source", multiple=True, help="Only this source; several are alternatives.")
+@click.option("--author", multiple=True, help="Only this author; several are alternatives.")
+@click.option("--fusion", type=click.Choice(FUSIONS), default="convex", show_default=True, help="How to merge.")
+@click.option("--explain", is_flag=True, help="Show both rankings' rank, score and share for every hit.")
+@json_option
+def search(
+    query: tuple[str, ...],
+    index_dir: Path,
+    mode: str,
+    k: int,
+    page: int,
+    since: str | None,
+    until: str | None,
+    section: tuple[str, ...],
+    source: tuple[str, ...],
+    author: tuple[str, ...],
+    fusion: str,
+    explain: bool,
+    as_json: bool,
+) -> None:
+    """Search the index for QUERY.
+
+    \b
+    prisoner exchange        plain words, found by words and by meaning
+    "joint statement"        exact phrase, must be in the article
+    +must -mustnot           word that must, or must not, be in it
+    title:word section:World source:... author:... after:2023-12 before:2024
+    "phrase one" OR "phrase two"
+    """
+    engine = SearchEngine.open(index_dir)
+    results = engine.search(
+        " ".join(query),
+        mode=mode,
+        k=k,
+        page=page,
+        since=since,
+        until=until,
+        section=section,
+        source=source,
+        author=author,
+        fusion=fusion,
+        explain=explain,
+    )
+    if as_json:
+        click.echo(dumps(results_to_json(results), indent=2))
+    else:
+        _print_results(console(), results, explain)
+
+
+@click.command()
+@click.argument("article_id")
+@index_dir_option
+@click.option("-k", default=5, show_default=True, help=f"Number of articles, 1 to {MAX_K}.")
+@json_option
+def related(article_id: str, index_dir: Path, k: int, as_json: bool) -> None:
+    """Show the articles most like the one with ARTICLE_ID."""
+    hits = SearchEngine.open(index_dir).related(article_id, k)
+    if as_json:
+        click.echo(dumps(related_to_json(article_id, hits), indent=2))
+        return
+    _print_hits(console(), hits, explain=False)
+
+
+@click.command()
+@click.argument("article_id")
+@index_dir_option
+@json_option
+def show(article_id: str, index_dir: Path, as_json: bool) -> None:
+    """Show the article with ARTICLE_ID."""
+    article = SearchEngine.open(index_dir).article(article_id)
+    if as_json:
+        click.echo(dumps(article_to_json(article), indent=2))
+        return
+    out = console()
+    out.print(harmless(article.title), style="bold")
+    known = [when(article.date), article.section, article.source, article.author, article.url]
+    out.print(" · ".join(harmless(part) for part in known if part), style="dim")
+    out.print()
+    out.print(harmless(article.text))
+
+
+def _print_results(out: Console, results: Results, explain: bool) -> None:
+    for note in results.interpretation.notes:
+        out.print(harmless(note), style="italic")
+    if not results.hits:
+        out.print("Nothing found." if results.total == 0 else f"No page {results.page}: there are {results.pages}.")
+    _print_hits(out, results.hits, explain)
+    for suggestion in results.suggestions:
+        out.print(f"{harmless(suggestion.text)}", style="italic")
+    if results.hits:
+        first = (results.page - 1) * results.k + 1
+        last = first + len(results.hits) - 1
+        out.print(f"{first}-{last} of {results.total:,} articles, {results.took_ms:.0f} ms", style="dim")
+
+
+def _print_hits(out: Console, hits: Sequence[Hit], explain: bool) -> None:
+    for hit in hits:
+        title = Text(f"{hit.rank:>2}. ")
+        title.append_text(marked(hit.article.title, hit.title_highlights))
+        title.stylize("bold")
+        out.print(title)
+        known = [when(hit.article.date), hit.article.section, hit.article.source, hit.article.author]
+        out.print(Text("    " + " · ".join(harmless(part) for part in known if part), style="dim"))
+        snippet = marked(hit.snippet.text.replace("\n", " "), hit.snippet.highlights)
+        for line in snippet.wrap(out, max(out.width - 4, 20)):
+            out.print(Text("    ").append_text(line))
+        out.print(Text(f"    score {hit.score:.2f}: {harmless(hit.why)}", style="green"))
+        if explain:
+            out.print(Text(f"    words:   {_leg(hit.lexical, 'BM25')}", style="dim"))
+            out.print(Text(f"    meaning: {_leg(hit.dense, 'cosine')}", style="dim"))
+        out.print(Text(f"    id {harmless(hit.article.id)}", style="dim"))
+        out.print()
+
+
+def _leg(leg: LegScore | None, unit: str) -> str:
+    if leg is None:
+        return "not asked"
+    place = f"rank {leg.rank}" if leg.rank else "not among its best"
+    return f"{place}, {unit} {leg.score:.3f}, {leg.share:.0%} of the score"

@@ -1,0 +1,171 @@
+"""From a ranking to hits: the winning passage, its snippet, and the reason for the rank."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.analysis import analyse, terms
+from indexer.article import Article
+from indexer.lexical import Atom, LexicalIndex
+from indexer.sentences import sentences
+from indexer.store import Store, StoredPassage
+
+from .query import ParsedQuery
+from .ranking import Ranking
+from .results import ArticleInfo, Hit, LegScore
+from .snapshot import Snapshot
+from .snippets import highlights, snippet
+
+__all__ = ["HitBuilder", "article_info", "telling_words"]
+
+_COSINE_WEIGHT = 0.5
+"""How much the cosine decides which passage of an article is shown; the rest is the share of the query's words."""
+_TELLING_WORDS = 12
+
+
+class HitBuilder:
+    """Builds the hits of one page."""
+
+    def __init__(
+        self,
+        parsed: ParsedQuery,
+        snapshot: Snapshot,
+        store: Store,
+        *,
+        vector: NDArray[np.float32] | None = None,
+        explain: bool = False,
+    ) -> None:
+        self._snapshot = snapshot
+        self._store = store
+        self._vector = vector
+        self._explain = explain
+        self._atoms = parsed.scoring
+        self._phrases = [atom.text for atom in parsed.scoring if atom.phrase]
+        found = {term for atom in parsed.scoring for term in terms(atom.text)}
+        self._weights = {term: snapshot.lexical.idf(term) for term in found}
+
+    def hits(self, ranking: Ranking, start: int, end: int) -> tuple[Hit, ...]:
+        """The hits at positions [start, end) of a ranking. Raises RowGone when the store has dropped one of them."""
+        rows = ranking.rows[start:end]
+        if not len(rows):
+            return ()
+        docs = self._snapshot.catalogue.docs[rows].tolist()
+        articles = self._store.articles_by_row(docs)
+        passages: dict[int, list[StoredPassage]] = {doc: [] for doc in docs}
+        for passage in self._store.passages(docs):
+            passages[passage.doc].append(passage)
+        cosines = self._cosines(rows)
+        held = self._snapshot.lexical.held_words(self._atoms, rows)
+        return tuple(
+            self._hit(ranking, start + n, articles[doc], passages[doc], cosines, held[n]) for n, doc in enumerate(docs)
+        )
+
+    def _cosines(self, rows: NDArray[np.int64]) -> dict[int, float]:
+        """Cosine of every passage of the articles shown, where the query has a vector."""
+        if self._vector is None:
+            return {}
+        found = self._snapshot.vectors.score(self._vector, rows)
+        return dict(zip(found.passages.tolist(), found.scores.tolist(), strict=True))
+
+    def _hit(
+        self,
+        ranking: Ranking,
+        position: int,
+        article: Article,
+        passages: Sequence[StoredPassage],
+        cosines: dict[int, float],
+        held: tuple[str, ...],
+    ) -> Hit:
+        best = self._best_passage(article, passages, cosines)
+        lexical, dense = _legs(ranking, position)
+        return Hit(
+            rank=position + 1,
+            score=round(float(ranking.scores[position]), 4),
+            article=article_info(article),
+            passage=best,
+            snippet=snippet(article.text, best, self._weights, self._phrases, sentences=sentences),
+            title_highlights=highlights(article.title, self._weights, self._phrases),
+            lexical=lexical,
+            dense=dense,
+            why=_why(lexical, dense, held),
+            explanation=self._explanation(held) if self._explain else None,
+        )
+
+    def _best_passage(
+        self, article: Article, passages: Sequence[StoredPassage], cosines: dict[int, float]
+    ) -> tuple[int, int]:
+        mass = sum(self._weights.values()) or 1.0
+
+        def merit(passage: StoredPassage) -> float:
+            words = {token.term for token in analyse(article.text[passage.start : passage.end])}
+            share = sum(weight for term, weight in self._weights.items() if term in words) / mass
+            return _COSINE_WEIGHT * cosines.get(passage.passage, 0.0) + (1 - _COSINE_WEIGHT) * share
+
+        best = max(passages, key=merit, default=None)
+        return (best.start, best.end) if best else (0, 0)
+
+    def _explanation(self, held: tuple[str, ...]) -> dict[str, object]:
+        return {
+            "words_held": list(held),
+            "idf": {term: round(weight, 3) for term, weight in sorted(self._weights.items())},
+        }
+
+
+def article_info(article: Article) -> ArticleInfo:
+    """An article without its text."""
+    return ArticleInfo(
+        id=article.id,
+        title=article.title,
+        url=article.url,
+        source=article.source,
+        section=article.section,
+        author=article.author,
+        date=article.date,
+    )
+
+
+def telling_words(article: Article, lexical: LexicalIndex) -> tuple[Atom, ...]:
+    """The words of an article that set it apart: greatest tf-idf, those of the title counted three times."""
+    counts: Counter[str] = Counter()
+    surface: dict[str, str] = {}
+    for text, weight in ((article.title, 3), (article.text, 1)):
+        for token in analyse(text):
+            counts[token.term] += weight
+            surface.setdefault(token.term, text[token.start : token.end])
+    common = counts.most_common(8 * _TELLING_WORDS)
+    best = sorted(common, key=lambda pair: -pair[1] * lexical.idf(pair[0]))[:_TELLING_WORDS]
+    return tuple(Atom(surface[term]) for term, _ in best)
+
+
+def _legs(ranking: Ranking, position: int) -> tuple[LegScore | None, LegScore | None]:
+    share = float(ranking.lexical_share[position])
+
+    def leg(ranks: NDArray[np.int64], scores: NDArray[np.float32], part: float) -> LegScore | None:
+        score = float(scores[position])
+        if np.isnan(score):
+            return None
+        return LegScore(int(ranks[position]) or None, round(score, 4), round(part, 4))
+
+    return leg(ranking.lexical_rank, ranking.lexical, share), leg(ranking.dense_rank, ranking.dense, 1 - share)
+
+
+def _why(lexical: LegScore | None, dense: LegScore | None, held: tuple[str, ...]) -> str:
+    """One line for people: which ranking put the article where it is, and by which words."""
+    parts = []
+    if lexical is not None and lexical.score > 0:
+        place = _ordinal(lexical.rank) if lexical.rank else "further down"
+        parts.append(f"{place} by words" + (f" ({', '.join(held)})" if held else ""))
+    elif lexical is not None:
+        parts.append("none of the words")
+    if dense is not None:
+        parts.append(f"{_ordinal(dense.rank) if dense.rank else 'further down'} by meaning")
+    return ", ".join(parts) if parts else "newest first"
+
+
+def _ordinal(number: int) -> str:
+    suffix = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
