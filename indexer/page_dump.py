@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,7 +29,9 @@ class PageDump:
 
 
 _TAG = re.compile(r"</?(?:em|i|b|strong|a|span|br|p|div|u|small|img|figcaption)\b[^<>]*>", re.I)
-_BYLINE = re.compile(r"(?:written |words |text |story |report(?:ed|ing)? )?by[: ]\s*(?P<name>\S.{1,100})", re.I)
+_BYLINE = re.compile(
+    r"(?:(?:written |words |text |story |report(?:ed|ing)? )?by|from)[: ]\s*(?P<name>\S.{1,100})", re.I
+)
 _LABEL = re.compile(
     r"(?P<label>title|headline|date|published|updated|author|authors|writer|byline|section|category|desk|rubric|topic"
     r"|source|publisher|outlet|url|link)\s*:\s*(?P<value>\S.*)",
@@ -45,6 +47,9 @@ _SEPARATOR = re.compile(r"\s+[|·•—–]\s+|\s*[|·•]\s*")
 _BREADCRUMB = re.compile(r"\s*[>›»/]\s+|\s+[>›»/]\s*")
 _WORD = r"[^\W\d_][\w.'’-]*"
 _NAME = re.compile(rf"{_WORD}(?:(?:,? (?:and|&) |, | ){_WORD}){{0,7}}")
+_PARTICLES = frozenset(
+    {"and", "&", "of", "the", "de", "del", "der", "di", "da", "dos", "la", "van", "von", "bin", "al", "el"}
+)
 _LOGO = re.compile(r"(?P<name>(?!media\b|site\b|our\b).{2,60}) logo", re.I)
 _CREDIT = re.compile(
     r"(?:image|photo|picture|illustration)s? (?:via|by|courtesy of) (?P<name>.{2,60}?)\.?"
@@ -53,6 +58,11 @@ _CREDIT = re.compile(
 )
 _COPYRIGHT = re.compile(
     r"(?:©|\(c\)|copyright)\s*(?:©\s*)?(?:(?:19|20)\d\d\s*[-–]?\s*)*(?P<name>[^\W\d][^.|,©]{1,60}?)(?:\s*[.|,].*)?",
+    re.I,
+)
+_PUBLICATION = re.compile(
+    r"\b(?:news|times|post|gazette|courier|ledger|herald|tribune|weekly|daily|wire|review|press|media|agency|journal"
+    r"|chronicle|observer|guardian|telegraph|dispatch|mail|star|today|radio|tv|reuters|afp|ap|bbc|cnn|interfax|tass)\b",
     re.I,
 )
 _SOURCE_LINE = re.compile(r"\(?source\s*:\s*(?P<name>[^.()]{2,60})\.?\)?", re.I)
@@ -132,8 +142,7 @@ def _read_header(lines: Sequence[str]) -> _Header:
     last_was_date = False
     for line in filter(None, lines):
         had_date = header.date
-        for part in _parts(line):
-            _read_part(part, header)
+        _read_parts(_parts(line), header)
         is_date = header.date is not had_date
         if (is_date and header.lines) or (last_was_date and header.lines):
             header.beside_date.add(len(header.lines) - 1)
@@ -141,37 +150,48 @@ def _read_header(lines: Sequence[str]) -> _Header:
     return header
 
 
-def _parts(line: str) -> Iterator[str]:
-    """The parts of 'Politics | 14 December 2023 | By A. Name', or of 'The Wire, 14.12.2023 09:30'; else the line."""
-    parts = _SEPARATOR.split(line)
+def _parts(line: str) -> list[str]:
+    """The parts of 'By A. Name | The Post | 14 December 2023', or of 'The Wire, 14.12.2023 09:30'; else the line."""
+    parts = [part for part in _SEPARATOR.split(line) if part]
     if len(parts) > 1 and any(_date(part) or _BYLINE.fullmatch(part) for part in parts):
-        yield from filter(None, parts)
-        return
-    name, comma, rest = line.partition(", ")
-    if comma and _date(rest) and not _date(line) and len(name.split()) <= 8:
-        yield from (f"By {name}" if not _BYLINE.fullmatch(name) else name, rest)
-        return
-    yield line
+        return parts
+    for comma in re.finditer(", ", line):
+        names, day = line[: comma.start()], line[comma.end() :]
+        if _date(day) and not _date(line) and len(names.split()) <= 12:
+            return [*names.split(", "), day]
+    return [line]
 
 
 def _date(line: str) -> datetime | None:
     return parse_date(line) if len(line) <= 80 and _MONTH_OR_YEAR.search(line) else None
 
 
-def _read_part(part: str, header: _Header) -> None:
-    if labelled := _LABEL.fullmatch(part):
-        label = labelled["label"].lower()
-        label = _LABELS.get(label, label)
-        if label == "date":
-            header.date = header.date or parse_date(labelled["value"])
+def _read_parts(parts: Sequence[str], header: _Header) -> None:
+    # Beside a date or a byline stand names: of the author, the publication, the section.
+    is_meta = len(parts) > 1
+    for part in parts:
+        if labelled := _LABEL.fullmatch(part):
+            label = labelled["label"].lower()
+            _set(header, _LABELS.get(label, label), labelled["value"])
+        elif moment := _date(part):
+            header.date = header.date or moment
+        elif byline := _BYLINE.fullmatch(part):
+            header.names.append(byline["name"])
+        elif is_meta and _PUBLICATION.search(part):
+            header.given.setdefault("source", part)
+        elif is_meta and (header.names or len(header.lines) < 2 or len(part.split()) == 1):
+            header.given.setdefault("section", part)
+        elif is_meta:
+            header.names.append(part)
         else:
-            header.given.setdefault(label, labelled["value"])
-    elif moment := _date(part):
-        header.date = header.date or moment
-    elif byline := _BYLINE.fullmatch(part):
-        header.names.append(byline["name"])
+            header.lines.append(part)
+
+
+def _set(header: _Header, label: str, value: str) -> None:
+    if label == "date":
+        header.date = header.date or parse_date(value)
     else:
-        header.lines.append(part)
+        header.given.setdefault(label, value)
 
 
 def _assemble(header: _Header, body: Sequence[str], is_page: bool, sites: _Sites) -> PageDump:
@@ -184,7 +204,9 @@ def _assemble(header: _Header, body: Sequence[str], is_page: bool, sites: _Sites
         name, *rest = _SEPARATOR.split(line)
         if index == place:
             continue
-        if _is_name(name) and (index in header.beside_date or (rest and rest[-1] in known)):
+        if _is_name(name) and (
+            index in header.beside_date or (rest and (rest[-1] in known or _PUBLICATION.search(rest[-1])))
+        ):
             names.extend((name, *rest))
         else:
             lead.append(line)
@@ -226,7 +248,8 @@ def _section(above: Sequence[str]) -> str | None:
 
 def _is_name(line: str) -> bool:
     words = line.split()
-    return 1 <= len(words) <= 6 and _NAME.fullmatch(line) is not None and words[0][:1].isupper()
+    capitals = all(word[0].isupper() or word in _PARTICLES for word in words)
+    return 1 <= len(words) <= 6 and capitals and _NAME.fullmatch(line) is not None
 
 
 def _person(names: Sequence[str], known: Sequence[str]) -> str | None:

@@ -192,7 +192,8 @@ def _line(text: str | None) -> str | None:
 
 
 def _author(author: str | None) -> str | None:
-    return _BY.sub("", _line(author) or "", count=1).strip(" ,;|") or None if author else None
+    name = _BY.sub("", _line(author) or "", count=1).strip(" ,;|")
+    return name if name and not _web_address(name) else None
 
 
 def _tells_something(title: str) -> bool:

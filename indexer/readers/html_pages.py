@@ -28,10 +28,11 @@ _ARTICLE_TYPES = re.compile(r"(?:\w*Article|BlogPosting|Report|LiveBlogPosting)\
 _META = {
     "title": ("og:title", "twitter:title", "dc.title", "headline", "title"),
     "date": ("article:published_time", "datepublished", "og:article:published_time", "parsely-pub-date", "pubdate",
-             "publish-date", "publication_date", "dc.date.issued", "dcterms.created", "dc.date", "date", "sailthru.date"),
+             "publish-date", "publication_date", "dc.date.issued", "dcterms.created", "dc.date", "date",
+             "sailthru.date"),
     "section": ("article:section", "og:article:section", "parsely-section", "section", "category", "news_section"),
-    "author": ("author", "article:author", "byl", "parsely-author", "dc.creator", "sailthru.author", "article:author_name"),
-    "source": ("og:site_name", "application-name", "dc.publisher", "publisher", "copyright"),
+    "author": ("author", "article:author", "byl", "parsely-author", "dc.creator", "sailthru.author"),
+    "source": ("og:site_name", "dc.publisher", "publisher"),
     "url": ("og:url", "twitter:url"),
 }  # fmt: skip
 _BREADCRUMBS = "//*[contains(translate(concat(@class, ' ', @id), 'BC', 'bc'), 'breadcrumb')]//a"
@@ -39,6 +40,7 @@ _SECTIONS = (
     "//*[@itemprop='articleSection']|//*[contains(@class, 'article-section') or contains(@class, 'section-label')"
     " or contains(@class, 'rubric') or contains(@class, 'kicker')]"
 )
+_TITLE_JOINT = re.compile(r"\A\s*[|:·–—-]\s+|\s*[|:·–—-]\s*\Z")
 _HOME = frozenset({"home", "homepage", "news", "start", "main", "front page"})
 
 
@@ -54,8 +56,9 @@ def read(file: SourceFile) -> Iterator[Article | Skipped]:
         raise SourceError("no HTML was found in it")
     record, is_article = _metadata(tree)
     document = trafilatura.bare_extraction(
-        tree, include_comments=False, include_tables=False, with_metadata=True, favor_precision=True
-    )
+        tree, include_comments=False, include_tables=False, with_metadata=True, favor_precision=True,
+        date_extraction_params={"original_date": True, "extensive_search": False},
+    )  # fmt: skip
     if document is not None:
         record["text"] = _body(document.text or "", str(record.get("title") or document.title or ""))
         found = {
@@ -63,7 +66,9 @@ def read(file: SourceFile) -> Iterator[Article | Skipped]:
             "source": document.sitename, "url": document.url, "section": next(iter(document.categories or []), None),
         }  # fmt: skip
         for name, value in found.items():
-            record[name] = record.get(name) or value
+            # trafilatura takes the site's name out of the title tag, and sometimes the whole title for it.
+            if not (name == "source" and value and value in str(record["title"])):
+                record[name] = record.get(name) or value
     if not record.get("text") and not is_article:
         raise SourceError("no article text was found in the page")
     yield article_from_record(record, path=file.origin, origin=file.origin)
@@ -90,6 +95,7 @@ def _metadata(tree: Any) -> tuple[dict[str, object], bool]:
         record["date"] = next(iter(tree.xpath("//article//time/@datetime|//time[@pubdate]/@datetime")), None)
     canonical = next(iter(tree.xpath("//link[@rel='canonical']/@href")), None)
     record["url"] = canonical or record["url"] or linked.get("url") or linked.get("mainEntityOfPage")
+    record["source"] = record["source"] or _site_in_title(tree, record["title"])
     record["title"] = _headline(tree, record["title"], record["source"])
     record["section"] = record["section"] or _section(tree)
     return record, bool(linked) or metas.get("og:type", "").lower() == "article"
@@ -146,6 +152,17 @@ def _headline(tree: Any, title: object, source: object) -> object:
         return part
     site = re.escape(clean_line(str(source or ""))) or r"\b\B"
     return re.sub(rf"\s+[|–—-]\s+{site}\Z|\A{site}\s*[:|–—-]\s+", "", text, flags=re.I)
+
+
+def _site_in_title(tree: Any, title: object) -> str | None:
+    """The name of the site, where the title tag is the headline with one more part before or behind it."""
+    headline = clean_line(str(title or "")) or next((clean_line(h1.text_content()) for h1 in tree.iter("h1")), "")
+    whole = clean_line(next((node.text_content() for node in tree.iter("title")), ""))
+    if not headline or headline not in whole:
+        return None
+    before, _, behind = whole.partition(headline)
+    name = _TITLE_JOINT.sub("", behind or before)
+    return name if 0 < len(name.split()) <= 5 and name != behind + before else None
 
 
 def _section(tree: Any) -> str | None:
