@@ -1,0 +1,47 @@
+"""Text as the index wants it: normal form, paragraphs, no control characters."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["clean_line", "clean_text"]
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_LINE_ENDS = re.compile(r"\r\n?|[\v\f\x1c\x1d\x1e\x85\u2028]")
+# Control characters, and the invisible ones that break words or turn the direction of what follows them. The joiners
+# U+200C and U+200D stay: Persian and Indic spelling needs them.
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+)
+_BLANKS = re.compile(r"[^\S\n]+")
+_PARAGRAPH = re.compile(r"\n\s*\n")
+# Hard-wrapped text has lines of 60 to 100 characters. A line beyond this is a paragraph that nobody wrapped.
+_LONGEST_WRAPPED_LINE = 120
+
+
+def clean_line(text: str) -> str:
+    """One line of text, for titles, names and sections: NFC, no control characters, single spaces."""
+    return " ".join(_normalised(text).split())
+
+
+def clean_text(text: str) -> str:
+    """Body text: NFC, no control characters, paragraphs separated by exactly one blank line.
+
+    A single line break inside a paragraph is a hard wrap and becomes a space, unless the block has a line too long to
+    be wrapped: there, every line is a paragraph.
+    """
+    blocks = _PARAGRAPH.split(_BLANKS.sub(" ", _normalised(text).replace("\u2029", "\n\n")))
+    paragraphs: list[str] = []
+    for block in blocks:
+        lines = [line.strip() for line in block.split("\n")]
+        wrapped = max(map(len, lines)) <= _LONGEST_WRAPPED_LINE
+        paragraphs.extend([" ".join(lines)] if wrapped else lines)
+    return "\n\n".join(stripped for paragraph in paragraphs if (stripped := paragraph.strip()))
+
+
+def _normalised(text: str) -> str:
+    if _SURROGATE.search(text):
+        # Halves that belong together become their character, those left alone the replacement character.
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return unicodedata.normalize("NFC", _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text)))
