@@ -49,6 +49,8 @@ _TAIL_MARK = "\u2010"
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\u30fc\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _INVISIBLE = r"\u00ad\u200c\u200d\u2060"
+# What follows a character of an unspaced script without being one itself; the last two are Japanese voicing marks.
+_EXTENDER = rf"\p{{M}}{_INVISIBLE}\uff9e\uff9f"
 _LETTER = r"\p{L}\p{Nd}\p{Nl}⁰¹²³⁴-⁹₀-₉"
 _HYPHEN = r"\-\u2010\u2011"
 _APOSTROPHE = r"'\u2019\u02bc\uff07"
@@ -63,19 +65,20 @@ _PIECE = regex.compile(
     rf"""
     (?P<initials> (?<![{_LETTER}]) \p{{L}} (?:\.\p{{L}})++ (?![{_LETTER}\p{{M}}]) \.? )
     | (?P<number> (?<![{_LETTER}.,]) (?: \d{{1,3}}(?:,\d{{3}})++(?:\.\d++)?+ | \d++\.\d++ ) (?![.,]?\d) )
-    | (?P<unspaced> [{_UNSPACED}] [{_UNSPACED}\p{{M}}{_INVISIBLE}]*+ )
+    | (?P<unspaced> [{_UNSPACED}] [{_UNSPACED}{_EXTENDER}]*+ )
     | (?P<word> [[{_LETTER}]--[{_UNSPACED}]] [[{_LETTER}\p{{M}}{_INVISIBLE}]--[{_UNSPACED}]]*+ )
     """,
     regex.VERBOSE | regex.VERSION1,
 )
-_UNIT = regex.compile(rf"[{_UNSPACED}][\p{{M}}{_INVISIBLE}]*+")
-_MARK = regex.compile(rf"[\p{{M}}{_INVISIBLE}]")
+_UNIT = regex.compile(rf"[{_UNSPACED}][{_EXTENDER}]*+")
+_MARK = regex.compile(rf"[{_EXTENDER}]")
 _JOINER = regex.compile(rf"[{_HYPHEN}{_APOSTROPHE}&]")
 _APOSTROPHES = regex.compile(rf"[{_APOSTROPHE}]")
 _CONTRACTED = frozenset({"s", "ll", "re", "ve", "d", "m"})
 
 _ACCENTS = regex.compile(r"(?<=[\p{Latin}\p{Greek}])[\u0300-\u036f]++")
-_LEFTOVER = regex.compile(rf"[\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u0640\u064b-\u065f\u0670{_INVISIBLE}]+")
+_VOWEL_SIGNS = regex.compile(r"[\u0591-\u05bd\u05bf-\u05c7\u0640\u064b-\u065f\u0670]++")
+_LEFTOVER = regex.compile(rf"[\u0300-\u036f{_INVISIBLE}]++")
 _LETTERS = str.maketrans(
     {
         "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ŋ": "n", "ı": "i",
@@ -122,9 +125,10 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     folded = unicodedata.normalize("NFKD", text.casefold()).casefold()
-    folded = unicodedata.normalize("NFC", _ACCENTS.sub("", folded))
+    # Composed again, й and が are letters; accents that are still apart then belong to no letter of an alphabet.
+    folded = unicodedata.normalize("NFC", _VOWEL_SIGNS.sub("", _ACCENTS.sub("", folded)))
     folded = _LEFTOVER.sub("", folded).translate(_LETTERS)
-    return _DIGIT.sub(lambda match: str(unicodedata.digit(match[0])), folded)
+    return _DIGIT.sub(lambda match: str(unicodedata.decimal(match[0], match[0])), folded)
 
 
 def analyse(text: str, *, keep_stop_words: bool = False) -> list[Token]:
