@@ -1,0 +1,97 @@
+"""The OpenAPI document, made from the types that check the parameters and write the answers."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from indexer.errors import ConcordError, IndexNotFound, NotFound, UsageError
+from search_app.results import Results
+from search_app.serialise import ArticleDocument, RelatedArticles
+from search_app.web.errors import Health, Problem
+from search_app.web.params import RelatedParams, SearchParams
+from search_app.web.site import WebSettings
+
+__all__ = ["document"]
+
+_REFERENCE = "#/components/schemas/{model}"
+_ARTICLE_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "An article's id. Slashes may stand as they are; an id that paths cannot carry is encoded twice.",
+    "schema": {"type": "string", "minLength": 1},
+}
+
+
+def document(settings: WebSettings, base: str, status_type: Any) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of a site mounted at `base` ('' for the root); `status_type` is what its engine's
+    `status()` returns."""
+    answers, schemas = _schemas(status_type)
+    query = _parameters(SearchParams)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": f"{settings.name} API", "summary": settings.tagline, "version": _version()},
+        "servers": [{"url": base or "/"}],
+        "paths": {
+            "/api/v1/search": _get("search", "Search the archive.", answers[Results], query, UsageError),
+            "/api/v1/articles/{id}": _get("article", "One article.", answers[ArticleDocument], [_ARTICLE_ID], NotFound),
+            "/api/v1/articles/{id}/related": _get(
+                "related",
+                "The articles nearest to an article.",
+                answers[RelatedArticles],
+                [_ARTICLE_ID, *_parameters(RelatedParams)],
+                UsageError,
+                NotFound,
+            ),
+            "/api/v1/status": _get("status", "The state of the index.", answers[status_type], []),
+            "/healthz": _get("health", "Whether searches can be answered now.", answers[Health], []),
+        },
+        "components": {"schemas": schemas},
+    }
+
+
+def _get(
+    name: str, summary: str, schema: dict[str, Any], parameters: list[dict[str, Any]], *errors: type[ConcordError]
+) -> dict[str, Any]:
+    problem = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model=Problem.__name__)}}}
+    responses: dict[str, Any] = {
+        "200": {"description": "The answer.", "content": {"application/json": {"schema": schema}}}
+    }
+    possible: tuple[type[ConcordError], ...] = (*errors, IndexNotFound)
+    for error in possible:
+        responses[str(error.status)] = {"description": (error.__doc__ or "").strip(), "content": problem}
+    return {"get": {"operationId": name, "summary": summary, "parameters": parameters, "responses": responses}}
+
+
+def _parameters(model: type[SearchParams] | type[RelatedParams]) -> list[dict[str, Any]]:
+    schema = model.model_json_schema()
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in schema.get("required", ()),
+            "description": prop.get("description", ""),
+            "schema": {key: value for key, value in prop.items() if key not in ("description", "title")},
+        }
+        for name, prop in schema["properties"].items()
+    ]
+
+
+@cache
+def _schemas(status_type: Any) -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
+    kinds = (Results, ArticleDocument, RelatedArticles, Health, Problem, status_type)
+    made, shared = TypeAdapter.json_schemas(
+        [(kind, "serialization", TypeAdapter(kind)) for kind in kinds], ref_template=_REFERENCE
+    )
+    return {kind: schema for (kind, _), schema in made.items()}, shared["$defs"]
+
+
+def _version() -> str:
+    try:
+        return version("concord-search")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0"

@@ -1,0 +1,105 @@
+"""The pages that people read: search, article, and what to say when something is missing or broken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
+
+from indexer.article import Article
+from indexer.errors import ConcordError
+from search_app.serialise import status_to_json
+from search_app.web import view
+from search_app.web.errors import Failure
+from search_app.web.params import SearchParams, read_params
+from search_app.web.routes import find_by_id, get_only, use_article_ids
+from search_app.web.site import Engine, Site
+
+__all__ = ["add_pages", "error_page"]
+
+_KNOWN = frozenset(SearchParams.model_fields)
+_RELATED = 5
+_LONGEST_ECHO = 300
+
+
+def add_pages(target: Blueprint, site: Site) -> None:
+    """Put the search page, the article page and the OpenSearch description of a site on a blueprint."""
+
+    def search() -> Response:
+        if not request.args.get("q", "").strip():
+            return _render(site, "start.html", status=status_to_json(site.engine.status()))
+        params = read_params(SearchParams, request.args, only=_KNOWN)
+        results = site.engine.search(params.q, **params.for_engine())
+        return _render(site, "results.html", params=params, results=results)
+
+    def article(article_id: str) -> Response:
+        engine = site.engine
+        found = find_by_id(article_id, engine.article)
+        params = read_params(SearchParams, request.args, only=_KNOWN) if request.args.get("q", "").strip() else None
+        passage = _matched(engine, found, params)
+        return _render(
+            site,
+            "article.html",
+            article=found,
+            params=params,
+            paragraphs=view.paragraphs(found.text, passage),
+            has_match=passage is not None,
+            related=engine.related(found.id, k=_RELATED),
+        )
+
+    def opensearch() -> Response:
+        response = _render(site, "opensearch.xml")
+        response.mimetype = "application/opensearchdescription+xml"
+        return response
+
+    use_article_ids(target)
+    get_only(target, "/", search, "search")
+    get_only(target, "/article/<article_id:article_id>", article, "article")
+    get_only(target, "/opensearch.xml", opensearch, "opensearch")
+
+
+def error_page(site: Site, error: ConcordError | HTTPException) -> Response:
+    """A page with one sentence on what went wrong; the query stays in the search box."""
+    failure = Failure.of(error)
+    response = _render(site, "error.html", code=failure.status, failure=failure)
+    response.headers.extend(failure.headers)
+    return response
+
+
+def _matched(engine: Engine, article: Article, params: SearchParams | None) -> tuple[int, int] | None:
+    """The passage to mark: the one that the link names, else the one that the query finds in this article.
+
+    Links carry the offsets because a hit on page 7 cannot be found again cheaply. Offsets outside the text (the
+    article was edited since, or someone typed them) fall back to the query.
+    """
+    start, end = request.args.get("start", type=int), request.args.get("end", type=int)
+    if start is not None and end is not None and 0 <= start < end <= len(article.text):
+        return start, end
+    if params is None:
+        return None
+    first_hundred = params.model_copy(update={"page": 1, "k": 100})
+    for hit in engine.search(params.q, **first_hundred.for_engine()):
+        if hit.article.id == article.id:
+            return hit.passage
+    return None
+
+
+def _render(site: Site, template: str, *, code: int = 200, **context: Any) -> Response:
+    # Outside the blueprint (an unknown address of our own app) its name is the one it has in create_app.
+    mount = request.blueprint or "concord"
+
+    def link(endpoint: str, **values: Any) -> str:
+        return url_for(f"{mount}.{endpoint}", **values)
+
+    query = request.args.get("q", "")
+    html = render_template(
+        f"concord/{template}",
+        site=site.settings,
+        link=link,
+        view=view,
+        typed=query if len(query) <= _LONGEST_ECHO else "",
+        **context,
+    )
+    # An article may hold half a surrogate pair, which UTF-8 has no bytes for.
+    return Response(html.encode("utf-8", "replace"), status=code, mimetype="text/html")

@@ -1,0 +1,114 @@
+"""The parameters of a search over HTTP: one model that checks them, documents them and writes them back into links."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+from werkzeug.datastructures import MultiDict
+
+from indexer.errors import UsageError
+
+__all__ = ["RelatedParams", "SearchParams", "read_params"]
+
+
+class _Params(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RelatedParams(_Params):
+    """Parameters of a request for related articles."""
+
+    k: int = Field(5, ge=1, le=100, description="How many articles.")
+
+
+class SearchParams(_Params):
+    """Parameters of a search; the defaults are those of `SearchEngine.search`."""
+
+    q: str = Field(
+        description='The query: plain words, "exact phrases", +must, -mustnot, title: section: source: author: '
+        "before: after:, OR."
+    )
+    mode: Literal["hybrid", "lexical", "semantic"] = Field(
+        "hybrid", description="Both rankings merged, BM25 alone, or dense vectors alone."
+    )
+    k: int = Field(10, ge=1, le=100, description="Hits on a page.")
+    page: int = Field(1, ge=1, description="Which page, from 1.")
+    since: str | None = Field(None, description="First day, month or year (ISO 8601: 2023-12-07, 2023-12, 2023).")
+    until: str | None = Field(None, description="Last day, month or year, included.")
+    section: tuple[str, ...] = Field((), description="Sections to keep; repeat it for more than one.")
+    source: tuple[str, ...] = Field((), description="Sources to keep; repeat it for more than one.")
+    author: tuple[str, ...] = Field((), description="Authors to keep; repeat it for more than one.")
+    fusion: Literal["convex", "rrf"] = Field(
+        "convex", description="How hybrid mode merges: a weighted mean of scores, or reciprocal ranks."
+    )
+    explain: bool = Field(False, description="Put the numbers behind every score into `explanation`.")
+
+    def for_engine(self) -> dict[str, Any]:
+        """The keyword arguments of `SearchEngine.search`, without the query."""
+        return self.model_dump(exclude={"q"})
+
+    def link(self, **changes: Any) -> dict[str, Any]:
+        """The parameters of a link that repeats this search with changes; what equals its default is left out."""
+        changed = self.model_copy(update=changes)
+        dumped = changed.model_dump(exclude_defaults=True)
+        dumped.pop("explain", None)
+        return dumped
+
+
+P = TypeVar("P", bound=_Params)
+
+
+def read_params(model: type[P], given: MultiDict[str, str], *, only: Iterable[str] | None = None) -> P:
+    """A checked model from the parameters of a URL.
+
+    An empty value of an optional parameter counts as absent: a form sends every field that it has. `only` names the
+    parameters to look at; without it, one that the model does not know is refused.
+    Raises UsageError with a sentence that names the first parameter that is wrong.
+    """
+    raw: dict[str, Any] = {}
+    for name, values in given.lists():
+        field = model.model_fields.get(name)
+        if only is not None and name not in only:
+            continue
+        if field is None:
+            known = ", ".join(model.model_fields)
+            raise UsageError(f"There is no parameter {_short(name)}; the parameters here are {known}.")
+        kept = values if field.is_required() else [value for value in values if value.strip()]
+        if typing.get_origin(field.annotation) is tuple:
+            raw[name] = kept
+        elif len(kept) > 1:
+            raise UsageError(f"{name} was given {len(kept)} times; give it once.")
+        elif kept:
+            raw[name] = kept[0]
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise UsageError(_sentence(model, error.errors()[0])) from None
+
+
+def _sentence(model: type[_Params], error: ErrorDetails) -> str:
+    name = str(error["loc"][0])
+    if error["type"] == "missing":
+        return f"{name} is missing: add {name}=... to the address."
+    return f"{name} must be {_allowed(model, name)}; got {_short(error['input'])}."
+
+
+def _allowed(model: type[_Params], name: str) -> str:
+    field = model.model_fields[name]
+    if typing.get_origin(field.annotation) is Literal:
+        *first, last = (f"'{choice}'" for choice in typing.get_args(field.annotation))
+        return f"{', '.join(first)} or {last}"
+    if field.annotation is bool:
+        return "true or false"
+    schema = model.model_json_schema()["properties"][name]
+    low, high = schema.get("minimum"), schema.get("maximum")
+    return f"a whole number from {low} to {high}" if high is not None else f"a whole number of at least {low}"
+
+
+def _short(value: object, limit: int = 60) -> str:
+    text = str(value)
+    return f"'{text}'" if len(text) <= limit else f"'{text[:limit]}…' ({len(text)} characters)"

@@ -1,0 +1,109 @@
+"""What the pages and the API stand on: the settings of the site and the engine, opened when there is an index."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol, get_type_hints
+
+from indexer.article import Article
+from indexer.errors import ConcordError
+from search_app.results import Hit, Results
+
+__all__ = ["Engine", "Site", "WebSettings"]
+
+
+class Engine(Protocol):
+    """The part of `SearchEngine` that the web face uses."""
+
+    def search(
+        self,
+        query: str,
+        *,
+        mode: str = "hybrid",
+        k: int = 10,
+        page: int = 1,
+        since: str | date | None = None,
+        until: str | date | None = None,
+        section: str | Sequence[str] = (),
+        source: str | Sequence[str] = (),
+        author: str | Sequence[str] = (),
+        fusion: str = "convex",
+        explain: bool = False,
+    ) -> Results: ...
+
+    def related(self, article_id: str, k: int = 5) -> tuple[Hit, ...]: ...
+
+    def article(self, article_id: str) -> Article: ...
+
+    def status(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """What a newsroom changes: the name over the page, its one-line description, the queries offered to begin with.
+
+    `retry_seconds` is how long the site waits before it tries again to open an index that could not be opened.
+    """
+
+    name: str = "Concord"
+    tagline: str = "Search the archive by words and by meaning"
+    examples: tuple[str, ...] = (
+        "prisoner exchange without mediation",
+        '"joint statement" COP29',
+        "who observed the election -recount",
+    )
+    retry_seconds: float = 2.0
+
+
+class Site:
+    """Settings and engine of one mounted site; safe to use from many threads.
+
+    The engine is given, or opened from `index_dir` on first use. While it cannot be opened, `engine` raises the same
+    error again and tries anew every `retry_seconds`, so a site started before its index comes alive without a restart.
+    """
+
+    def __init__(self, index_dir: str | Path | None, engine: Engine | None, settings: WebSettings | None) -> None:
+        self.index_dir = Path(index_dir if index_dir is not None else "index_data")
+        self.settings = settings or WebSettings()
+        self._engine = engine
+        self._error: ConcordError | None = None
+        self._tried_at = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def engine(self) -> Engine:
+        """The open engine. Raises what opening it raises: IndexNotFound, IndexDamaged, ..."""
+        if self._engine is None:
+            with self._lock:
+                if self._engine is None:
+                    self._engine = self._open()
+        return self._engine
+
+    @property
+    def status_type(self) -> Any:
+        """The dataclass that the engine's `status()` returns, known even while there is no index."""
+        return get_type_hints((type(self._engine) if self._engine is not None else _engine_class()).status)["return"]
+
+    def _open(self) -> Engine:
+        if self._error is not None and time.monotonic() - self._tried_at < self.settings.retry_seconds:
+            # A copy: one exception that is raised for every request grows a traceback without end.
+            raise type(self._error)(*self._error.args)
+        self._tried_at = time.monotonic()
+        try:
+            engine: Engine = _engine_class().open(self.index_dir)
+        except ConcordError as error:
+            self._error = error
+            raise
+        return engine
+
+
+def _engine_class() -> Any:
+    # Imports faiss and a model runtime, which an app that brings its own engine may not need.
+    from search_app.engine import SearchEngine  # type: ignore[import-not-found]
+
+    return SearchEngine

@@ -1,0 +1,168 @@
+"""What the templates show, worked out beforehand: pure functions from answers to marked text, pages and choices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from search_app.results import Hit, LegScore, Results, Suggestion
+from search_app.web.params import SearchParams
+
+__all__ = [
+    "ActiveFilter",
+    "Choice",
+    "Paragraph",
+    "Ranking",
+    "active_filters",
+    "choices",
+    "iso_date",
+    "long_date",
+    "mark",
+    "original_link",
+    "page_numbers",
+    "paragraphs",
+    "rankings",
+    "suggestion_params",
+]
+
+_ORIGINAL = re.compile(r"https?://[^\s\x00-\x1f\x7f/?#][^\s\x00-\x1f\x7f]*", re.IGNORECASE)
+_PARAGRAPH = re.compile(r"[^\n]+(?:\n[^\n]+)*")
+_FILTER_NAMES = {"section": "Section", "source": "Source", "author": "Author", "since": "From", "until": "To"}
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph as up to three pieces; `matched` is the part inside the passage, '' where there is none."""
+
+    before: str
+    matched: str = ""
+    after: str = ""
+    first_match: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value of a filter; `count` is None for a chosen value that no article of the answer has."""
+
+    value: str
+    count: int | None
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveFilter:
+    """A filter in force, and the changes to the parameters that take it away."""
+
+    label: str
+    value: str
+    without: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """One ranking's view of a hit as the page shows it; `leg` is None when the ranking did not score the article."""
+
+    name: str
+    measure: str
+    kind: str
+    leg: LegScore | None
+
+
+def mark(text: str, spans: Iterable[tuple[int, int]]) -> Markup:
+    """`text` as HTML with each (start, end) of the sorted `spans` in a <mark>; everything else is escaped."""
+    pieces = []
+    done = 0
+    for start, end in spans:
+        pieces.append(escape(text[done:start]) + Markup("<mark>") + escape(text[start:end]) + Markup("</mark>"))
+        done = end
+    return Markup("").join(pieces) + escape(text[done:])
+
+
+def paragraphs(text: str, passage: tuple[int, int] | None = None) -> list[Paragraph]:
+    """The paragraphs of an article, cut where the passage (character offsets into `text`) begins and ends."""
+    low, high = passage if passage is not None else (0, 0)
+    out: list[Paragraph] = []
+    seen = False
+    for found in _PARAGRAPH.finditer(text):
+        start, end = found.span()
+        begin, finish = max(start, low), min(end, high)
+        if begin < finish:
+            out.append(Paragraph(text[start:begin], text[begin:finish], text[finish:end], first_match=not seen))
+            seen = True
+        else:
+            out.append(Paragraph(text[start:end]))
+    return out
+
+
+def page_numbers(page: int, pages: int, *, around: int = 2) -> Iterator[int | None]:
+    """The page numbers to link: first, last and those around `page`; None stands for a gap of two pages or more."""
+    wanted = {1, pages, *range(page - around, page + around + 1)}
+    before = 0
+    for number in sorted(number for number in wanted if 1 <= number <= pages):
+        if number - before == 2:
+            yield number - 1
+        elif number - before > 2:
+            yield None
+        yield number
+        before = number
+
+
+def long_date(date: datetime) -> str:
+    """A date as newspapers print it, in the article's own time zone: 7 December 2023."""
+    return f"{date.day} {date:%B} {date.year}"
+
+
+def iso_date(date: str) -> str:
+    """`long_date` of a date in ISO 8601, as the JSON of a status has it."""
+    return long_date(datetime.fromisoformat(date))
+
+
+def original_link(url: str | None) -> str | None:
+    """The URL if it is a plain web address; `javascript:` and everything else is nothing to click on."""
+    return url if url is not None and _ORIGINAL.fullmatch(url) else None
+
+
+def choices(results: Results, field: str, chosen: Iterable[str]) -> list[Choice]:
+    """The values of a facet with their counts, chosen ones marked; a chosen value without articles comes last."""
+    wanted = {value.casefold(): value for value in chosen}
+    out = [
+        Choice(value, count, wanted.pop(value.casefold(), None) is not None)
+        for value, count in results.facets.get(field, ())
+    ]
+    return out + [Choice(value, None, True) for value in wanted.values()]
+
+
+def active_filters(params: SearchParams) -> list[ActiveFilter]:
+    """Every filter of a search that a click can take away."""
+    out = []
+    for field, label in _FILTER_NAMES.items():
+        value = getattr(params, field)
+        if isinstance(value, tuple):
+            for one in value:
+                rest = tuple(other for other in value if other != one)
+                out.append(ActiveFilter(label, one, {field: rest, "page": 1}))
+        elif value is not None:
+            out.append(ActiveFilter(label, value, {field: None, "page": 1}))
+    return out
+
+
+def suggestion_params(params: SearchParams, suggestion: Suggestion) -> dict[str, Any]:
+    """The changes to a search that follow a suggestion: its query, without the filters it names."""
+    changes: dict[str, Any] = {"q": suggestion.query, "page": 1}
+    for name in suggestion.remove:
+        if name in _FILTER_NAMES:
+            changes[name] = SearchParams.model_fields[name].get_default()
+    return changes
+
+
+def rankings(hit: Hit) -> tuple[Ranking, Ranking]:
+    """Both rankings' views of a hit, lexical first."""
+    return (
+        Ranking("Words", "BM25", "lexical", hit.lexical),
+        Ranking("Meaning", "cosine", "dense", hit.dense),
+    )
