@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -13,18 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.article import Article
-from indexer.catalogue import NO_DATE, Mask
+from indexer.catalogue import NO_DATE
 from indexer.errors import IndexDamaged, NotFound, UsageError
-from indexer.lexical import Atom
 from indexer.store import RowGone, Store
 
-from .filters import DateLike, mask_of, merged, parse_bound
+from .filters import DateLike, given_filters, mask_of
 from .hits import HitBuilder, telling_words
-from .query import Filters, ParsedQuery, parse
+from .query import ParsedQuery, interpret, parse, with_filters
 from .ranking import Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
-from .results import Hit, Interpretation, Results
+from .results import Hit, Results, Suggestion
 from .snapshot import Snapshot, SnapshotSource
-from .suggestions import suggestions
+from .suggestions import suggest_filters, suggest_spelling
 
 __all__ = ["DEFAULT_K", "FUSIONS", "MAX_K", "MODES", "IndexStatus", "SearchEngine"]
 
@@ -116,24 +115,15 @@ class SearchEngine:
         """
         started = time.perf_counter()
         _check(mode, k, page, fusion)
-        parsed = parse(query)
-        filters = merged(
-            parsed.filters,
-            since=parse_bound(since, "since"),
-            until=parse_bound(until, "until", end=True),
-            section=_values(section),
-            source=_values(source),
-            author=_values(author),
-        )
+        typed = parse(query)
+        parsed = with_filters(typed, given_filters(since, until, section, source, author))
 
         def answer(snapshot: Snapshot, store: Store) -> Results:
-            allowed = required(parsed, snapshot.lexical, mask_of(filters, snapshot.catalogue))
             vector = self._vector(parsed, snapshot) if mode != "lexical" else None
-            ranking = _sorted(_rank(parsed, vector, snapshot, allowed, mode, fusion), snapshot, store)
+            ranking = _sorted(_rank(parsed, vector, snapshot, mode, fusion), snapshot, store)
             builder = HitBuilder(parsed, snapshot, store, vector=vector, explain=explain)
             start = (page - 1) * k
             hits = builder.hits(ranking, start, min(start + k, len(ranking)))
-            catalogue = snapshot.catalogue
             return Results(
                 query=query,
                 mode=mode,
@@ -141,9 +131,9 @@ class SearchEngine:
                 total=len(ranking),
                 page=page,
                 k=k,
-                interpretation=_interpretation(parsed, filters),
-                suggestions=suggestions(parsed, filters, snapshot, len(ranking)),
-                facets={field: catalogue.counts(field, ranking.rows) for field in ("section", "source")},
+                interpretation=replace(interpret(parsed), notes=typed.notes),
+                suggestions=_suggestions(parsed, vector, snapshot, mode, fusion, len(ranking)),
+                facets={field: snapshot.catalogue.counts(field, ranking.rows) for field in ("section", "source")},
                 generation=snapshot.manifest.generation,
                 took_ms=round((time.perf_counter() - started) * 1000, 2),
             )
@@ -234,14 +224,10 @@ class SearchEngine:
 
 
 def _rank(
-    parsed: ParsedQuery,
-    vector: NDArray[np.float32] | None,
-    snapshot: Snapshot,
-    allowed: Mask | None,
-    mode: str,
-    fusion: str,
+    parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, fusion: str
 ) -> Ranking:
     lexical, vectors = snapshot.lexical, snapshot.vectors
+    allowed = required(parsed, lexical, mask_of(parsed.filters, snapshot.catalogue))
     if allowed is not None and not allowed.any():
         return empty_ranking()
     if not parsed.scoring and vector is None:
@@ -251,6 +237,21 @@ def _rank(
     if mode == "semantic":
         return dense_only(vector, vectors, allowed)
     return fuse(parsed.scoring, vector, lexical, vectors, allowed, fusion)
+
+
+def _suggestions(
+    parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, fusion: str, total: int
+) -> tuple[Suggestion, ...]:
+    """Ways out, for answers that are empty or nearly so."""
+    spelling = suggest_spelling(parsed, snapshot.lexical.vocabulary)
+    names = tuple(interpret(parsed).filters)
+    if total or not names:
+        return spelling
+
+    def count(wider: ParsedQuery) -> int:
+        return len(_rank(wider, vector, snapshot, mode, fusion))
+
+    return (*spelling, *suggest_filters(parsed, names, count))
 
 
 def _sorted(ranking: Ranking, snapshot: Snapshot, store: Store) -> Ranking:
@@ -270,39 +271,11 @@ def _check(mode: str, k: int, page: int, fusion: str) -> None:
             raise UsageError(f"{name} is {number}, and must be from 1 to {most}.")
 
 
-def _values(given: str | Sequence[str]) -> tuple[str, ...]:
-    return tuple(value for value in ((given,) if isinstance(given, str) else given) if value)
-
-
 def _doc(article_id: str, snapshot: Snapshot, store: Store) -> int:
     doc = store.doc_of(article_id, snapshot.manifest.generation)
     if doc is None:
         raise NotFound(f"No article has the id '{article_id[:80]}': ids are shown with every hit.")
     return doc
-
-
-def _interpretation(parsed: ParsedQuery, filters: Filters) -> Interpretation:
-    named = {
-        "section": filters.section,
-        "source": filters.source,
-        "author": filters.author,
-        "since": (filters.since.isoformat(),) if filters.since else (),
-        "until": (filters.until.isoformat(),) if filters.until else (),
-        "exclude": tuple(f"{field}:{value}" for field, value in filters.exclude),
-    }
-    return Interpretation(
-        words=tuple(atom.text for atom in parsed.scoring if not atom.phrase),
-        phrases=tuple(atom.text for atom in parsed.scoring if atom.phrase),
-        must=tuple(" OR ".join(_written(atom) for atom in group) for group in parsed.must),
-        must_not=tuple(_written(atom) for atom in parsed.must_not),
-        filters={name: values for name, values in named.items() if values},
-        notes=parsed.notes,
-    )
-
-
-def _written(atom: Atom) -> str:
-    text = f'"{atom.text}"' if atom.phrase else atom.text
-    return f"{atom.field}:{text}" if atom.field else text
 
 
 def _day(seconds: np.int64) -> str:

@@ -89,7 +89,8 @@ def empty_ranking() -> Ranking:
 def newest_first(catalogue: Catalogue, allowed: Mask) -> Ranking:
     """The articles that filters alone ask for, newest first; neither leg has a say, so all scores are 1."""
     rows = np.flatnonzero(allowed)
-    order = np.lexsort((rows, -catalogue.dates[rows]))[:BROWSE_DEPTH]
+    # NO_DATE is the smallest number there is, so articles without a date come last.
+    order = np.lexsort((rows, catalogue.dates[rows]))[::-1][:BROWSE_DEPTH]
     return _unscored(rows[order])
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "ArticleDocument",
     "RelatedArticles",
     "article_to_json",
+    "build_report_to_json",
     "dumps",
     "related_to_json",
     "results_to_json",
@@ -65,6 +66,11 @@ def related_to_json(article_id: str, hits: Iterable[Hit]) -> dict[str, Any]:
 def status_to_json(status: Any) -> dict[str, Any]:
     """The state of an index (a dataclass, `SearchEngine.status()`) as JSON values."""
     return _to_json(status)
+
+
+def build_report_to_json(report: Any) -> dict[str, Any]:
+    """What a run of the indexer did (`indexer.build.BuildReport`) as JSON values."""
+    return _to_json(report)
 
 
 def dumps(payload: dict[str, Any], *, indent: int | None = None) -> str:

@@ -29,7 +29,8 @@ class _ForgivingGzip(io.RawIOBase):
     """Unpacks gzip data as far as they are sound; `damage` says why it stopped before the end."""
 
     def __init__(self, path: Path) -> None:
-        self._file = gzip.open(path)  # noqa: SIM115 - closed by close()
+        self._packed = path.open("rb")
+        self._file = gzip.GzipFile(fileobj=self._packed)
         self.damage = ""
 
     def readable(self) -> bool:
@@ -46,21 +47,28 @@ class _ForgivingGzip(io.RawIOBase):
 
     def close(self) -> None:
         self._file.close()
+        self._packed.close()
         super().close()
+
+    def consumed(self) -> int:
+        """How many packed bytes have been taken."""
+        return self._packed.tell()
 
 
 @dataclass(slots=True)
 class SourceFile:
     """One file to read. `origin` is its path as given, `suffix` its lower-case extension without '.gz'.
 
-    `damage` is filled while reading when compressed data end early.
+    `size` is in bytes as stored. `damage` is filled while reading when compressed data end early.
     """
 
     path: Path
     origin: str
     suffix: str
+    size: int = 0
     limit: int = ARTICLE_LIMIT
     damage: str = field(default="", init=False)
+    _raw: Any = field(default=None, init=False, repr=False)
 
     @property
     def gzipped(self) -> bool:
@@ -72,10 +80,18 @@ class SourceFile:
         """The unpacked bytes as a stream. Raises OSError."""
         raw: Any = _ForgivingGzip(self.path) if self.gzipped else io.FileIO(self.path)
         with io.BufferedReader(raw, _BUFFER) as stream:
+            self._raw = raw
             try:
                 yield stream
             finally:
+                self._raw = None
                 self.damage = getattr(raw, "damage", "")
+
+    def position(self) -> int:
+        """How many of the stored bytes have been taken so far; all of them when the file is not open."""
+        if self._raw is None:
+            return self.size
+        return int(self._raw.consumed() if self.gzipped else self._raw.tell())
 
     def read(self) -> bytes:
         """All bytes. Raises OSError, and SourceError for more than `limit` bytes, unread if the size tells before."""
@@ -141,13 +157,13 @@ def _walk(top: Path, suffixes: frozenset[str], seen: set[tuple[int, int]]) -> It
             yield Skipped(str(path), "not a regular file")
         else:
             seen.add(key)
-            yield _source_file(path, suffixes)
+            yield _source_file(path, status.st_size, suffixes)
 
 
-def _source_file(path: Path, suffixes: frozenset[str]) -> SourceFile | Skipped:
+def _source_file(path: Path, size: int, suffixes: frozenset[str]) -> SourceFile | Skipped:
     name = path.name.lower().removesuffix(".gz")
     suffix = os.path.splitext(name)[1]  # noqa: PTH122 - the name is no longer that of the path
     if suffix not in suffixes:
         what = f"unknown file type '{suffix}'" if suffix else "no file extension"
         return Skipped(str(path), f"{what}; known are {', '.join(sorted(suffixes))}, each also with .gz")
-    return SourceFile(path, str(path), suffix)
+    return SourceFile(path, str(path), suffix, size)

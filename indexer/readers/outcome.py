@@ -1,10 +1,10 @@
-"""What a reader yields besides articles."""
+"""What a reader tells besides articles."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Skipped"]
+__all__ = ["ReadProgress", "Skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +13,11 @@ class Skipped:
 
     origin: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadProgress:
+    """How many of the bytes of all sources, as stored, have been read."""
+
+    done: int
+    total: int

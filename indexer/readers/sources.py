@@ -11,7 +11,7 @@ from typing import cast
 from indexer.article import Article
 from indexer.errors import SourceError
 from indexer.readers.files import ARTICLE_LIMIT, SourceFile, find_files
-from indexer.readers.outcome import Skipped
+from indexer.readers.outcome import ReadProgress, Skipped
 
 __all__ = ["SUFFIXES", "read_sources"]
 
@@ -34,19 +34,30 @@ SUFFIXES = frozenset(_READERS)
 _log = logging.getLogger(__name__)
 
 
-def read_sources(sources: Sequence[Path | str], *, limit: int = ARTICLE_LIMIT) -> Iterator[Article | Skipped]:
+def read_sources(
+    sources: Sequence[Path | str],
+    *,
+    limit: int = ARTICLE_LIMIT,
+    on_progress: Callable[[ReadProgress], None] = lambda _: None,
+) -> Iterator[Article | Skipped]:
     """Stream the articles of files, folders (recursively, in sorted order) and glob patterns.
 
     Nothing here raises: a source, file or record that gives no article is yielded as Skipped with its reason, and the
     stream goes on. `limit` is the largest size, in unpacked bytes, of a file that holds one article. Only one file
-    (of tables and JSON lines one record) is in memory at a time.
+    (of tables and JSON lines one record) is in memory at a time. `on_progress` hears after every item how far it is.
     """
+    # The folders are walked twice, because the share that is done needs the whole, and keeping all names needs memory.
+    total = sum(found.size for found in find_files(sources, SUFFIXES) if not isinstance(found, Skipped))
+    done = 0
     for found in find_files(sources, SUFFIXES):
         if isinstance(found, Skipped):
             yield found
-        else:
-            found.limit = limit
-            yield from _read_file(found)
+            continue
+        found.limit = limit
+        for item in _read_file(found):
+            yield item
+            on_progress(ReadProgress(min(done + found.position(), total), total))
+        done += found.size
 
 
 def _read_file(file: SourceFile) -> Iterator[Article | Skipped]:
