@@ -40,7 +40,8 @@ class LegScore:
 class Snippet:
     """Whole sentences of the winning passage.
 
-    `text` is `article.text[start:end]`; `highlights` are (start, end) offsets inside `text`, sorted, not overlapping.
+    `text` is `article.text[start:end]`, with '…' before or after it where a sentence was too long and had to be cut;
+    `highlights` are (start, end) offsets inside `text`, sorted, not overlapping.
     """
 
     text: str

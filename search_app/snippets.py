@@ -1,124 +1,217 @@
-"""The part of a passage that shows why an article is there, and the words to highlight in it."""
+"""The few sentences of the winning passage that show why an article was found, with the words of the query marked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from indexer.analysis import Token, analyse
+import regex
 
-from .results import Snippet
+from indexer.analysis import Token, index_tokens, phrase_variants, terms
+from indexer.errors import UsageError
+from search_app.query import ParsedQuery
+from search_app.results import Snippet
 
-__all__ = ["MAX_CHARS", "highlights", "snippet"]
+__all__ = ["Wanted", "highlight", "snippet", "wanted"]
 
-MAX_CHARS = 320
+_SHORTEST = 60
 _ELLIPSIS = "…"
+# What near words may add to the weight of a run of sentences, as a share of it.
+_NEARNESS = 0.25
+# Longer runs without a blank are unspaced scripts or garbage, and may be cut between any two characters.
+_LONGEST_WORD = 40
+_WORD = regex.compile(r"\S+")
+_CHARACTER = regex.compile(r"\X")
 
-Spans = Sequence[tuple[int, int]]
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to look for in a text: terms with their weights, and exact phrases with theirs."""
+
+    terms: Mapping[str, float]
+    phrases: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """An occurrence of a term or phrase: its place in the text, the number of its first word, what it is worth."""
+
+    start: int
+    end: int
+    position: int
+    key: str
+    weight: float
+
+
+def wanted(query: ParsedQuery, idf: Callable[[str], float]) -> Wanted:
+    """What snippets of this query look for. `idf` weighs a term of the index; a phrase weighs what its words do."""
+    single: dict[str, float] = {}
+    phrases: dict[str, float] = {}
+    for atom in query.scoring:
+        weights = {term: max(idf(term), 1e-6) for term in terms(atom.text)}
+        if atom.phrase:
+            phrases[atom.text] = sum(weights.values())
+        else:
+            single |= weights
+    # Stop words only count where the whole query is made of them.
+    content = set(terms(" ".join(atom.text for atom in query.scoring)))
+    return Wanted({term: weight for term, weight in single.items() if term in content}, phrases)
+
+
+def highlight(text: str, what: Wanted) -> tuple[Span, ...]:
+    """(start, end) of the query's words, in any form, and phrases in `text`; sorted, not overlapping."""
+    return _merged((match.start, match.end) for match in _matches(text, what))
 
 
 def snippet(
     text: str,
-    passage: tuple[int, int],
-    weights: Mapping[str, float],
-    phrases: Sequence[str] = (),
-    *,
-    sentences: Callable[[str], list[tuple[int, int]]],
-    max_chars: int = MAX_CHARS,
+    passage: Span,
+    what: Wanted,
+    sentences: Callable[[str], Sequence[Span]],
+    max_chars: int = 320,
 ) -> Snippet:
-    """The run of whole sentences of a passage that carries most of the query.
+    """The whole sentences of `text[passage[0]:passage[1]]` that carry most of the query.
 
-    `weights` are the query's analysed terms with their idf; each counts once in a run, so a run that has all of them
-    beats one that repeats a single one. Equal runs: the shorter, then the earlier. A single sentence longer than
-    `max_chars` is cut between words; then `text` of the result ends or begins with an ellipsis.
+    A run of sentences is worth the weights of the distinct terms and phrases in it, and up to a quarter more when they
+    stand close together; of equals the shorter and then the earlier run wins, and is filled up with its neighbours. A
+    sentence that is too long is cut between words, with '…' where something is missing. `sentences` gives the (start,
+    end) of the sentences of a text, in order. Raises UsageError for `max_chars` under 60.
     """
-    start, end = passage
-    spans = [(start + a, start + b) for a, b in sentences(text[start:end])]
-    if not spans:
-        return Snippet("", start, start)
-    found = [{token.term for token in analyse(text[a:b])} & weights.keys() for a, b in spans]
-    first, last = max(_runs(spans, max_chars), key=lambda run: _merit(run, found, weights))
-    first, last = _fill(spans, first, last, max_chars)
-    a, b = spans[first][0], spans[last][1]
-    if b - a > max_chars:
-        return _cut(text, a, b, weights, phrases, max_chars)
-    return Snippet(text[a:b], a, b, highlights(text[a:b], weights, phrases))
+    if max_chars < _SHORTEST:
+        raise UsageError(f"A snippet of {max_chars} characters is too short; ask for at least {_SHORTEST}.")
+    offset = passage[0]
+    body = text[offset : passage[1]]
+    matches = _matches(body, what)
+    spans = [span for span in (_stripped(body, *span) for span in sentences(body)) if span[0] < span[1]]
+    spans = spans or [_stripped(body, 0, len(body))]
+    best = _best_run(spans, matches, max_chars)
+    start, end = best
+    before = after = ""
+    if end - start > max_chars:
+        start, end = _cut(body, best, matches, max_chars - 2 * len(_ELLIPSIS))
+        before, after = _ELLIPSIS * (start > best[0]), _ELLIPSIS * (end < best[1])
+    shift = len(before) - start
+    inside = (
+        (match.start + shift, match.end + shift) for match in matches if start <= match.start and match.end <= end
+    )
+    return Snippet(before + body[start:end] + after, offset + start, offset + end, _merged(inside))
 
 
-def highlights(text: str, terms: Mapping[str, float], phrases: Sequence[str] = ()) -> tuple[tuple[int, int], ...]:
-    """Where `text` has the query's terms in any form, and its phrases as one piece each: sorted, not overlapping."""
-    tokens = analyse(text, keep_stop_words=True)
-    spans = [(token.start, token.end) for token in tokens if token.term in terms]
-    for phrase in phrases:
-        spans.extend(_phrase_spans(tokens, analyse(phrase, keep_stop_words=True)))
-    return _joined(spans)
+def _matches(text: str, what: Wanted) -> list[_Match]:
+    """All occurrences, sorted by start."""
+    tokens = index_tokens(text)
+    matches = [
+        _Match(token.start, token.end, token.position, token.term, what.terms[token.term])
+        for token in tokens
+        if token.term in what.terms
+    ]
+    if what.phrases:
+        places: dict[str, dict[int, Token]] = {}
+        for token in tokens:
+            places.setdefault(token.term, {})[token.position] = token
+        for phrase, weight in what.phrases.items():
+            for variant in phrase_variants(phrase, places.__contains__):
+                for first in places[variant[0][0]]:
+                    words = [places[term].get(first + offset) for term, offset in variant]
+                    found = [token for token in words if token]
+                    if len(found) == len(words):
+                        start, end = min(token.start for token in found), max(token.end for token in found)
+                        matches.append(_Match(start, end, first, f'"{phrase}"', weight))
+    return sorted(matches, key=lambda match: (match.start, match.end))
 
 
-def _runs(spans: Spans, max_chars: int) -> list[tuple[int, int]]:
-    runs = []
+def _best_run(spans: Sequence[Span], matches: Sequence[_Match], max_chars: int) -> Span:
+    """The best run of sentences, filled up to `max_chars`; longer only when it is one sentence."""
+    best: tuple[float, int, int] | None = None
+    chosen = (0, 0)
     for first in range(len(spans)):
         for last in range(first, len(spans)):
             if last > first and spans[last][1] - spans[first][0] > max_chars:
                 break
-            runs.append((first, last))
-    return runs
-
-
-def _merit(run: tuple[int, int], found: Sequence[set[str]], weights: Mapping[str, float]) -> tuple[float, int, int]:
-    first, last = run
-    held = set().union(*found[first : last + 1])
-    return sum(weights[term] for term in held), first - last, -first
-
-
-def _fill(spans: Spans, first: int, last: int, max_chars: int) -> tuple[int, int]:
-    """Take along the sentences that follow, then those before, while there is room: context costs nothing."""
+            rank = (_worth(matches, spans[first][0], spans[last][1]), first - last, -first)
+            if best is None or rank > best:
+                best, chosen = rank, (first, last)
+    first, last = chosen
     while last + 1 < len(spans) and spans[last + 1][1] - spans[first][0] <= max_chars:
         last += 1
     while first > 0 and spans[last][1] - spans[first - 1][0] <= max_chars:
         first -= 1
-    return first, last
+    return spans[first][0], spans[last][1]
 
 
-def _cut(
-    text: str, start: int, end: int, weights: Mapping[str, float], phrases: Sequence[str], max_chars: int
-) -> Snippet:
-    """A window of one overlong sentence, from its first query term on, cut between words."""
-    marked = highlights(text[start:end], weights, phrases)
-    room = max_chars - 2 * len(_ELLIPSIS)
-    begin = start
-    if marked and marked[0][1] > room:
-        begin = max(start, start + marked[0][0] - room // 4)
-        space = text.find(" ", begin, start + marked[0][0])
-        begin = space + 1 if space >= 0 else begin
-    stop = min(end, begin + room)
-    if stop < end:
-        space = text.rfind(" ", begin + room // 2, stop)
-        stop = space if space >= 0 else stop
-    head, tail = (_ELLIPSIS if begin > start else ""), (_ELLIPSIS if stop < end else "")
-    shown = f"{head}{text[begin:stop]}{tail}"
-    return Snippet(shown, begin, stop, highlights(shown, weights, phrases))
+def _worth(matches: Sequence[_Match], start: int, end: int) -> float:
+    """The weight of the distinct terms and phrases inside [start, end), more when they stand close together."""
+    low = bisect_left(matches, start, key=lambda match: match.start)
+    high = bisect_right(matches, end - 1, key=lambda match: match.start)
+    inside = [match for match in matches[low:high] if match.end <= end]
+    weights = {match.key: match.weight for match in inside}
+    total = sum(weights.values())
+    least = len(weights) - 1
+    return total * (1 + _NEARNESS * least / _narrowest(inside, len(weights))) if least > 0 else total
 
 
-def _phrase_spans(tokens: Sequence[Token], phrase: Sequence[Token]) -> list[tuple[int, int]]:
-    if not phrase:
-        return []
-    wanted: list[set[str]] = []
-    for token in phrase:
-        if token.position == len(wanted):
-            wanted.append(set())
-        wanted[-1].add(token.term)
-    by_position: dict[int, list[Token]] = {}
-    for token in tokens:
-        by_position.setdefault(token.position, []).append(token)
-    spans = []
-    for position in by_position:
-        run = [by_position.get(position + offset, []) for offset in range(len(wanted))]
-        if all(any(token.term in terms for token in at) for at, terms in zip(run, wanted, strict=True)):
-            spans.append((run[0][0].start, run[-1][-1].end))
-    return spans
+def _narrowest(matches: Sequence[_Match], distinct: int) -> int:
+    """How many words apart the ends of the shortest stretch with all `distinct` keys are, at least `distinct` - 1."""
+    counts: dict[str, int] = {}
+    narrowest = matches[-1].position - matches[0].position
+    left = 0
+    for right in matches:
+        counts[right.key] = counts.get(right.key, 0) + 1
+        while len(counts) == distinct:
+            narrowest = min(narrowest, right.position - matches[left].position)
+            key = matches[left].key
+            counts[key] -= 1
+            if not counts[key]:
+                del counts[key]
+            left += 1
+    return max(narrowest, distinct - 1)
 
 
-def _joined(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    merged: list[tuple[int, int]] = []
+def _cut(text: str, sentence: Span, matches: Sequence[_Match], room: int) -> Span:
+    """The best stretch of whole words of a sentence that is longer than `room` characters."""
+    words = _words(text, *sentence)
+    windows: list[Span] = []
+    last = 0
+    for first in range(len(words)):
+        last = max(last, first)
+        while last + 1 < len(words) and words[last + 1][1] - words[first][0] <= room:
+            last += 1
+        windows.append((words[first][0], words[last][1]))
+        if last == len(words) - 1:
+            break
+    worth = [_worth(matches, start, end) for start, end in windows]
+    best = max(worth)
+    first = worth.index(best)
+    if first == 0:
+        return windows[0]
+    # The middle of equally good windows has what was found in its middle.
+    equal = first
+    while equal + 1 < len(worth) and worth[equal + 1] == best:
+        equal += 1
+    return windows[(first + equal) // 2]
+
+
+def _words(text: str, start: int, end: int) -> list[Span]:
+    words: list[Span] = []
+    for match in _WORD.finditer(text, start, end):
+        if match.end() - match.start() <= _LONGEST_WORD:
+            words.append(match.span())
+        else:
+            words += (character.span() for character in _CHARACTER.finditer(text, *match.span()))
+    return words
+
+
+def _stripped(text: str, start: int, end: int) -> Span:
+    inner = text[start:end]
+    start += len(inner) - len(inner.lstrip())
+    return start, max(start, start + len(inner.strip()))
+
+
+def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
+    merged: list[Span] = []
     for start, end in sorted(spans):
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
