@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -306,9 +306,7 @@ class _Run:
         self._tell(self._progress("reading"))
 
     def _progress(self, stage: str) -> BuildProgress:
-        return BuildProgress(
-            stage, self._bytes.done, self._bytes.total, len(self._seen), self._counts["encoded"]
-        )
+        return BuildProgress(stage, self._bytes.done, self._bytes.total, len(self._seen), self._counts["encoded"])
 
 
 def _by_origin(known: dict[str, Known]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .catalogue import Mask, Rows
 
-__all__ = ["B", "K1", "TITLE_WEIGHT", "Atom", "LexicalIndex", "LexicalScores", "bm25_idf"]
+__all__ = ["K1", "TITLE_WEIGHT", "Atom", "B", "LexicalIndex", "LexicalScores", "bm25_idf"]
 
 K1 = 1.2
 """How soon further occurrences of a word stop to count (BM25's k1)."""
@@ -65,6 +65,10 @@ class LexicalIndex(Protocol):
 
     def idf(self, term: str) -> float:
         """The idf of an analysed term."""
+        ...
+
+    def frequency(self, term: str) -> int:
+        """The number of articles that hold an analysed term."""
         ...
 
     def vocabulary(self) -> Mapping[str, int]:

@@ -77,9 +77,7 @@ class OnnxEncoder:
                 ids[row, : len(tokens[i])] = tokens[i]
                 mask[row, : len(tokens[i])] = 1
             feed: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-            (encoded,) = self._session.run(
-                ["sentence_embedding"], {name: feed[name] for name in self._inputs}
-            )
+            (encoded,) = self._session.run(["sentence_embedding"], {name: feed[name] for name in self._inputs})
             vectors[batch] = encoded
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         np.divide(vectors, norms, out=vectors, where=norms > 0)
@@ -100,5 +98,3 @@ def by_length(lengths: list[int], size: int) -> list[list[int]]:
 def write_spec(folder: Path, spec: EncoderSpec) -> None:
     """Write the spec file beside graph and tokenizer."""
     (folder / SPEC_FILE).write_text(json.dumps(asdict(spec), indent=2) + "\n", "utf-8")
-
-

@@ -116,9 +116,7 @@ class Store:
             # A read-only folder cannot hold the write-ahead log's shared memory; nobody can be writing there either.
             if "unable to open" not in str(error) and "readonly" not in str(error):
                 raise IndexDamaged(self._damage(error)) from error
-            db = sqlite3.connect(
-                f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
-            )
+            db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
         except sqlite3.DatabaseError as error:
             db.close()
             raise IndexDamaged(self._damage(error)) from error
@@ -138,7 +136,9 @@ class Store:
             raise IndexDamaged(self._damage(error)) from error
 
     def _damage(self, error: Exception) -> str:
-        return f"The store '{self.path}' cannot be read ({error}): put a backup in its place, or index the articles anew."
+        return (
+            f"The store '{self.path}' cannot be read ({error}): put a backup in its place, or index the articles anew."
+        )
 
     def close(self) -> None:
         """Close the connection; a second call does nothing."""

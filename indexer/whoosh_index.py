@@ -58,7 +58,9 @@ class WhooshIndex:
                 "run 'concord rebuild' to make it new."
             ) from error
         order = np.searchsorted(lengths[0], catalogue.docs)
-        if len(catalogue) and (order.max() >= lengths.shape[1] or not np.array_equal(lengths[0][order], catalogue.docs)):
+        if len(catalogue) and (
+            order.max() >= lengths.shape[1] or not np.array_equal(lengths[0][order], catalogue.docs)
+        ):
             raise IndexDamaged(
                 f"The lexical index in '{folder}' lacks articles of its generation: run 'concord rebuild' to make it new."
             )
@@ -104,7 +106,11 @@ class WhooshIndex:
 
     def idf(self, term: str) -> float:
         """See LexicalIndex."""
-        return bm25_idf(len(self._catalogue), len(self._postings(term, "")[0]))
+        return bm25_idf(len(self._catalogue), self.frequency(term))
+
+    def frequency(self, term: str) -> int:
+        """See LexicalIndex."""
+        return len(self._postings(term, "")[0])
 
     def vocabulary(self) -> Mapping[str, int]:
         """See LexicalIndex."""

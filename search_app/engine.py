@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.analysis import terms
 from indexer.article import Article
 from indexer.catalogue import NO_DATE
 from indexer.errors import IndexDamaged, NotFound, UsageError
@@ -23,7 +24,8 @@ from .query import ParsedQuery, interpret, parse, with_filters
 from .ranking import Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
 from .results import Hit, Results, Suggestion
 from .snapshot import Snapshot, SnapshotSource
-from .suggestions import suggest_filters, suggest_spelling
+from .suggest import RARE, suggest
+from .suggestions import suggest_filters
 
 __all__ = ["DEFAULT_K", "FUSIONS", "MAX_K", "MODES", "IndexStatus", "SearchEngine"]
 
@@ -123,6 +125,9 @@ class SearchEngine:
             ranking = _sorted(_rank(parsed, vector, snapshot, mode, fusion), snapshot, store)
             builder = HitBuilder(parsed, snapshot, store, vector=vector, explain=explain)
             start = (page - 1) * k
+            suggestions = self._spelling(parsed, snapshot)
+            if not len(ranking):
+                suggestions += _filter_suggestions(parsed, vector, snapshot, mode, fusion)
             hits = builder.hits(ranking, start, min(start + k, len(ranking)))
             return Results(
                 query=query,
@@ -132,7 +137,7 @@ class SearchEngine:
                 page=page,
                 k=k,
                 interpretation=replace(interpret(parsed), notes=typed.notes),
-                suggestions=_suggestions(parsed, vector, snapshot, mode, fusion, len(ranking)),
+                suggestions=suggestions,
                 facets={field: snapshot.catalogue.counts(field, ranking.rows) for field in ("section", "source")},
                 generation=snapshot.manifest.generation,
                 took_ms=round((time.perf_counter() - started) * 1000, 2),
@@ -207,6 +212,14 @@ class SearchEngine:
             return None
         return self._source.encoder(snapshot.manifest).encode_queries([parsed.semantic])[0]
 
+    def _spelling(self, parsed: ParsedQuery, snapshot: Snapshot) -> tuple[Suggestion, ...]:
+        """'Did you mean', asked only when a word of the query is rare enough to be a slip."""
+        words = {term for atom in parsed.scoring for term in terms(atom.text)}
+        if all(snapshot.lexical.frequency(term) > RARE for term in words):
+            return ()
+        found = suggest(parsed, self._source.speller(snapshot))
+        return (found,) if found else ()
+
     def _on_one_generation(self, answer: Callable[[Snapshot, Store], T]) -> T:
         """Run `answer` on the newest generation; again if that was collected meanwhile."""
         for attempt in range(_ATTEMPTS):
@@ -239,19 +252,13 @@ def _rank(
     return fuse(parsed.scoring, vector, lexical, vectors, allowed, fusion)
 
 
-def _suggestions(
-    parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, fusion: str, total: int
+def _filter_suggestions(
+    parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, fusion: str
 ) -> tuple[Suggestion, ...]:
-    """Ways out, for answers that are empty or nearly so."""
-    spelling = suggest_spelling(parsed, snapshot.lexical.vocabulary)
-    names = tuple(interpret(parsed).filters)
-    if total or not names:
-        return spelling
-
     def count(wider: ParsedQuery) -> int:
         return len(_rank(wider, vector, snapshot, mode, fusion))
 
-    return (*spelling, *suggest_filters(parsed, names, count))
+    return suggest_filters(parsed, tuple(interpret(parsed).filters), count)
 
 
 def _sorted(ranking: Ranking, snapshot: Snapshot, store: Store) -> Ranking:

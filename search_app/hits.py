@@ -18,7 +18,7 @@ from .query import ParsedQuery
 from .ranking import Ranking
 from .results import ArticleInfo, Hit, LegScore
 from .snapshot import Snapshot
-from .snippets import highlights, snippet
+from .snippets import highlight, snippet, wanted
 
 __all__ = ["HitBuilder", "article_info", "telling_words"]
 
@@ -44,7 +44,7 @@ class HitBuilder:
         self._vector = vector
         self._explain = explain
         self._atoms = parsed.scoring
-        self._phrases = [atom.text for atom in parsed.scoring if atom.phrase]
+        self._wanted = wanted(parsed, snapshot.lexical.idf)
         found = {term for atom in parsed.scoring for term in terms(atom.text)}
         self._weights = {term: snapshot.lexical.idf(term) for term in found}
 
@@ -87,8 +87,8 @@ class HitBuilder:
             score=round(float(ranking.scores[position]), 4),
             article=article_info(article),
             passage=best,
-            snippet=snippet(article.text, best, self._weights, self._phrases, sentences=sentences),
-            title_highlights=highlights(article.title, self._weights, self._phrases),
+            snippet=snippet(article.text, best, self._wanted, sentences),
+            title_highlights=highlight(article.title, self._wanted),
             lexical=lexical,
             dense=dense,
             why=_why(lexical, dense, held),

@@ -17,6 +17,8 @@ from indexer.store import Store
 from indexer.vectors import VectorIndex
 from indexer.whoosh_index import WhooshIndex
 
+from .suggest import Speller
+
 __all__ = ["Snapshot", "SnapshotSource"]
 
 
@@ -50,20 +52,24 @@ class SnapshotSource:
         self.index_dir = index_dir
         self._threads = threads
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
         self._local = threading.local()
         self._stores: list[Store] = []
         self._encoder: tuple[str, Encoder] | None = None
+        self._speller: tuple[Snapshot, Speller] | None = None
         self._stamp = self._read_stamp()
         self._snapshot = Snapshot.load(index_dir)
 
     def current(self) -> Snapshot:
         """The newest generation; looking whether there is a newer one is one call to the file system."""
         stamp = self._read_stamp()
-        if stamp != self._stamp:
-            with self._lock:
-                if stamp != self._stamp:
-                    self._snapshot = Snapshot.load(self.index_dir)
-                    self._stamp = stamp
+        # One thread opens the new generation; the others go on with the one they have meanwhile.
+        if stamp != self._stamp and self._loading.acquire(blocking=False):
+            try:
+                self._snapshot = Snapshot.load(self.index_dir)
+                self._stamp = stamp
+            finally:
+                self._loading.release()
         return self._snapshot
 
     def store(self) -> Store:
@@ -89,6 +95,13 @@ class SnapshotSource:
                     encoder = TorchEncoder(spec.name)
                 self._encoder = (spec.fingerprint, encoder)
             return self._encoder[1]
+
+    def speller(self, snapshot: Snapshot) -> Speller:
+        """The spelling corrector over a generation's words, made when first needed."""
+        with self._lock:
+            if self._speller is None or self._speller[0] is not snapshot:
+                self._speller = (snapshot, Speller(snapshot.lexical.vocabulary().items(), snapshot.lexical.frequency))
+            return self._speller[1]
 
     def close(self) -> None:
         """Close all store connections."""

@@ -15,13 +15,13 @@ from indexer.analysis import STOP_WORDS, fold, terms
 from search_app.query import ParsedQuery, replace_atoms
 from search_app.results import Suggestion
 
-__all__ = ["Speller", "suggest"]
+__all__ = ["RARE", "Speller", "suggest"]
 
 _LEAST_LETTERS = 4
 # From this length on, two slips are allowed.
 _LONG_WORD = 8
 # A word of the articles is only doubted when it is in very few of them and a word next to it in very many.
-_RARE = 2
+RARE = 2
 _FAR_MORE = 100
 # In units of the logarithm of an article count: one more slip has to be made up for by twelve times the articles.
 _SLIP_COST = 2.5
@@ -56,7 +56,7 @@ class Speller:
         if len(folded) < _LEAST_LETTERS or not folded.isalpha() or folded in STOP_WORDS:
             return None
         count = max(map(self._frequency, terms(folded)))
-        if count > _RARE:
+        if count > RARE:
             return None
         slips = 2 if len(folded) >= _LONG_WORD and not count else 1
         best, best_value = None, -math.inf

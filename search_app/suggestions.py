@@ -1,4 +1,4 @@
-"""Ways out of an empty answer: other spellings, fewer filters."""
+"""A way out of an empty answer: fewer filters."""
 
 from __future__ import annotations
 
@@ -6,21 +6,8 @@ from collections.abc import Callable
 
 from .query import ParsedQuery, to_text, without_filters
 from .results import Suggestion
-from .suggest import corrected
 
-__all__ = ["FEW", "suggest_filters", "suggest_spelling"]
-
-FEW = 3
-"""Answers of at most this many articles come with suggestions."""
-
-
-def suggest_spelling(query: ParsedQuery, vocabulary: Callable[[], object]) -> tuple[Suggestion, ...]:
-    """The query with its unknown words replaced by words that the archive has, if there are close ones."""
-    better = corrected(query, vocabulary())
-    if better is None:
-        return ()
-    text = to_text(better)
-    return (Suggestion(kind="spelling", text=f"Did you mean: {text}", query=text),)
+__all__ = ["suggest_filters"]
 
 
 def suggest_filters(
@@ -33,8 +20,12 @@ def suggest_filters(
         wider = without_filters(query, way)
         number = count(wider)
         if number:
-            text = f"Without {' and '.join(f'the filter {name}' for name in way)}: {number:,} articles"
             found.append(
-                Suggestion(kind="filter", text=text, query=to_text(wider), count=number, remove=way)
+                Suggestion(kind="filter", text=_sentence(way, number), query=to_text(wider), count=number, remove=way)
             )
     return tuple(found)
+
+
+def _sentence(names: tuple[str, ...], number: int) -> str:
+    filters = f"the filter {names[0]}" if len(names) == 1 else f"the filters {', '.join(names)}"
+    return f"Without {filters}: {number:,} {'article' if number == 1 else 'articles'}"

@@ -115,7 +115,8 @@ def _print_results(out: Console, results: Results, explain: bool) -> None:
         out.print("Nothing found." if results.total == 0 else f"No page {results.page}: there are {results.pages}.")
     _print_hits(out, results.hits, explain)
     for suggestion in results.suggestions:
-        out.print(f"{harmless(suggestion.text)}", style="italic")
+        lead = "Did you mean: " if suggestion.kind == "spelling" else ""
+        out.print(lead + harmless(suggestion.text), style="italic")
     if results.hits:
         first = (results.page - 1) * results.k + 1
         last = first + len(results.hits) - 1

@@ -1,0 +1,50 @@
+# The two commands of the README: `make demo` and `make test`. Everything is installed into .venv, pinned.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INDEX_DIR ?= index_data
+export HF_HUB_OFFLINE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo serve test lint clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    install, index the sample archive, answer one query"
+	@echo "make serve   serve the search page of the index in $(INDEX_DIR)"
+	@echo "make test    install, run all tests and checks"
+	@echo "make clean   remove the virtual environment and the built index"
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Concord needs Python 3.11 or newer; '$(PYTHON)' is older: name another with 'make PYTHON=python3.11'."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,eval]'
+	@touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/concord index index_data/sample_articles --index-dir $(INDEX_DIR)
+	$(BIN)/concord search "prisoner exchange without mediation" -k 5 --index-dir $(INDEX_DIR)
+	@echo "The same in a browser: run 'make serve' and open the address it prints."
+
+serve: $(VENV)/.installed
+	$(BIN)/concord serve --index-dir $(INDEX_DIR)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: $(VENV)/.installed-dev lint
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV)
+	find index_data -mindepth 1 -maxdepth 1 ! -name sample_articles ! -name README.md -exec rm -rf {} +
