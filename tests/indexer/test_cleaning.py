@@ -32,9 +32,11 @@ def test_text(raw: str, expected: str) -> None:
 
 def test_hard_wrapped_lines_are_joined_and_long_lines_are_paragraphs() -> None:
     wrapped = "The agency said that the line\nwould open in spring."
-    unwrapped = "x" * 130 + "\n" + "A short one."
+    long = "The agency said " + "again and " * 12 + "again that the line would open."
     assert clean_text(wrapped) == "The agency said that the line would open in spring."
-    assert clean_text(unwrapped) == "x" * 130 + "\n\nA short one."
+    assert clean_text(f"Heading\n{long}\nA short one.\nThe end.") == f"Heading\n\n{long}\n\nA short one.\n\nThe end."
+    mixed = f"The firm said on Tuesday that it would sell its stake in\nEuropean Trams by June. {long}"
+    assert clean_text(mixed) == mixed.replace("\n", " ")
 
 
 def test_a_title_is_one_line() -> None:
