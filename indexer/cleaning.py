@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 
 __all__ = ["clean_line", "clean_text"]
 
@@ -16,8 +17,10 @@ _INVISIBLE = re.compile(
 )
 _BLANKS = re.compile(r"[^\S\n]+")
 _PARAGRAPH = re.compile(r"\n\s*\n")
-# Hard-wrapped text has lines of 60 to 100 characters. A line beyond this is a paragraph that nobody wrapped.
+# Hard-wrapped text has lines of 60 to 100 characters. A line beyond this was not wrapped.
 _LONGEST_WRAPPED_LINE = 120
+_LONGEST_HEADING = 40
+_SENTENCE_END = re.compile(r"[.!?:…。！？؟։।][\"'’”»)\]]*\Z")
 
 
 def clean_line(text: str) -> str:
@@ -28,16 +31,30 @@ def clean_line(text: str) -> str:
 def clean_text(text: str) -> str:
     """Body text: NFC, no control characters, paragraphs separated by exactly one blank line.
 
-    A single line break inside a paragraph is a hard wrap and becomes a space, unless the block has a line too long to
-    be wrapped: there, every line is a paragraph.
+    A single line break inside a paragraph is a hard wrap and becomes a space. Only in a block with a line too long to
+    be wrapped can it be more: behind a line that is a whole paragraph or a heading, a new paragraph begins.
     """
     blocks = _PARAGRAPH.split(_BLANKS.sub(" ", _normalised(text).replace("\u2029", "\n\n")))
-    paragraphs: list[str] = []
-    for block in blocks:
-        lines = [line.strip() for line in block.split("\n")]
-        wrapped = max(map(len, lines)) <= _LONGEST_WRAPPED_LINE
-        paragraphs.extend([" ".join(lines)] if wrapped else lines)
-    return "\n\n".join(stripped for paragraph in paragraphs if (stripped := paragraph.strip()))
+    paragraphs = [paragraph for block in blocks for paragraph in _paragraphs(block.strip())]
+    return "\n\n".join(paragraphs)
+
+
+def _paragraphs(block: str) -> list[str]:
+    """The paragraphs of a block without blank lines."""
+    lines = [line.strip() for line in block.split("\n")]
+    if max(map(len, lines)) <= _LONGEST_WRAPPED_LINE:
+        return [" ".join(lines)] if block else []
+    paragraphs = [[lines[0]]]
+    for before, line in pairwise(lines):
+        ends = _SENTENCE_END.search(before) is not None
+        whole = len(paragraphs[-1]) == 1
+        is_paragraph = ends and (whole or len(before) > _LONGEST_WRAPPED_LINE)
+        is_heading = not ends and whole and len(before) <= _LONGEST_HEADING
+        if (is_paragraph or is_heading) and not line[:1].islower():
+            paragraphs.append([line])
+        else:
+            paragraphs[-1].append(line)
+    return [" ".join(parts) for parts in paragraphs]
 
 
 def _normalised(text: str) -> str:

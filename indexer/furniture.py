@@ -128,7 +128,8 @@ RULES = (
     _rule(
         "advertisement",
         Effect.LINE,
-        r"-*\s*(?:advertisements?|advert|ads?|sponsored(?: content| by .{1,40})?|promoted|paid (?:content|post))\s*-*",
+        r"[-–—*]*\s*(?:advertisements?|advert|ads?|promoted|paid (?:content|post))\s*[-–—*]*",
+        r"sponsored(?: content| by .{1,40})?",
         r"(?:story|article|text) continues (?:below|after)\b.{0,40}",
         r"(?:scroll|continue) (?:down )?to (?:continue|read).{0,30}",
         r"continue reading(?: below)?",
@@ -158,7 +159,7 @@ RULES = (
         r"(?:(?:read|see|watch) (?:also|more|next)|also read|more on this|related|recommended|don't miss)"
         r"\s*[:|»>–—-]\s*.{1,200}",
         r"read more (?:on|about|from|at|in) .{1,120}",
-        r"\[?more\]?(?:\.\.\.)?",
+        r"\[more\](?:\.\.\.)?",
     ),
     _rule(
         "cookie note",

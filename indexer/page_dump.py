@@ -232,10 +232,19 @@ def _without_source_line(lines: Sequence[str]) -> tuple[Sequence[str], str | Non
 
 def _title_place(header: _Header) -> int | None:
     """Which of the open lines is the title: the first of at least four words, else the one with the most words."""
-    sizes = [max(len(line.split()), sum(char >= "\u0e00" for char in line) // 3) for line in header.lines]
+    sizes = [
+        1 if _is_trail(line) else max(len(line.split()), sum(char >= "\u0e00" for char in line) // 3)
+        for line in header.lines
+    ]
     if "title" in header.given or not sizes or min(sizes) > _LONGEST_TITLE_WORDS:
         return None
     return next((n for n, size in enumerate(sizes) if 4 <= size <= _LONGEST_TITLE_WORDS), sizes.index(max(sizes)))
+
+
+def _is_trail(line: str) -> bool:
+    """Whether a line is a breadcrumb trail such as 'Home > News > Transport'."""
+    steps = _BREADCRUMB.split(line)
+    return len(steps) > 1 and all(len(step.split()) <= 3 for step in steps)
 
 
 def _section(above: Sequence[str]) -> str | None:

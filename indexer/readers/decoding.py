@@ -71,7 +71,10 @@ def _wide_encoding(sample: bytes) -> str:
     """UTF-16 without a mark: Western text has a NUL in every second place, and in one half of the places only."""
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     if min(even, odd) * 20 <= max(even, odd) and max(even, odd) * 5 >= len(sample):
-        return "utf-16-be" if even > odd else "utf-16-le"
+        encoding = "utf-16-be" if even > odd else "utf-16-le"
+        text = sample.decode(encoding, "replace").encode("utf-8", "replace")
+        if len(_CONTROLS.findall(text)) <= len(text) // 50:
+            return encoding
     raise SourceError(f"it is binary data, not text: {even + odd} NUL bytes in the first {len(sample)}")
 
 

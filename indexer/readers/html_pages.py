@@ -41,6 +41,8 @@ _SECTIONS = (
     " or contains(@class, 'rubric') or contains(@class, 'kicker')]"
 )
 _TITLE_JOINT = re.compile(r"\A\s*[|:·–—-]\s+|\s*[|:·–—-]\s*\Z")
+# A page that does not call itself an article has to have at least a sentence or two: menus leave a few words.
+_SHORTEST_TEXT = 60
 _HOME = frozenset({"home", "homepage", "news", "start", "main", "front page"})
 
 
@@ -69,7 +71,7 @@ def read(file: SourceFile) -> Iterator[Article | Skipped]:
             # trafilatura takes the site's name out of the title tag, and sometimes the whole title for it.
             if not (name == "source" and value and value in str(record["title"])):
                 record[name] = record.get(name) or value
-    if not record.get("text") and not is_article:
+    if not is_article and len(str(record.get("text") or "")) < _SHORTEST_TEXT:
         raise SourceError("no article text was found in the page")
     yield article_from_record(record, path=file.origin, origin=file.origin)
 
@@ -95,8 +97,8 @@ def _metadata(tree: Any) -> tuple[dict[str, object], bool]:
         record["date"] = next(iter(tree.xpath("//article//time/@datetime|//time[@pubdate]/@datetime")), None)
     canonical = next(iter(tree.xpath("//link[@rel='canonical']/@href")), None)
     record["url"] = canonical or record["url"] or linked.get("url") or linked.get("mainEntityOfPage")
-    record["source"] = record["source"] or _site_in_title(tree, record["title"])
     record["title"] = _headline(tree, record["title"], record["source"])
+    record["source"] = record["source"] or _site_in_title(tree, record["title"])
     record["section"] = record["section"] or _section(tree)
     return record, bool(linked) or metas.get("og:type", "").lower() == "article"
 
