@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .encoder import EncoderSpec, Vectors, fingerprint, model_folder
+from .encoder import Encoder, EncoderSpec, Vectors, fingerprint, model_folder
 from .errors import EncoderError, IndexMismatch
 from .manifest import Manifest, encoder_folder
 from .onnx_encoder import SPEC_FILE, OnnxEncoder, by_length
@@ -37,24 +37,22 @@ class PassageEncoder:
         self.precision = "float32"
         self._name = name
         self._exported = exported
-        self._bulk: object | None = None
+        self._bulk: Encoder | None = None
         self._measured = False
         self._encoded = 0
 
     def count_tokens(self, texts: list[str]) -> list[int]:
         """See Encoder."""
-        return (self._exported or self._torch("float32")).count_tokens(texts)
+        return (self._exported or self._original()).count_tokens(texts)
 
     def encode_passages(self, texts: list[str]) -> Vectors:
         """See Encoder."""
         if self._exported is None:
-            return self._torch("float32").encode_passages(texts)
+            return self._original().encode_passages(texts)
         if not self._measured and self._encoded >= BULK_AFTER:
             self._measure(texts)
         self._encoded += len(texts)
-        if self._bulk is not None:
-            return self._torch(self.precision).encode_passages(texts)
-        return self._exported.encode_passages(texts)
+        return (self._bulk or self._exported).encode_passages(texts)
 
     def _measure(self, texts: list[str]) -> None:
         assert self._exported is not None
@@ -67,7 +65,7 @@ class PassageEncoder:
             from .torch_encoder import TorchEncoder, has_gpu
 
             precision = "float32" if has_gpu() else "bfloat16"
-            candidate = TorchEncoder(self._name, precision=precision)
+            candidate: Encoder = TorchEncoder(self._name, precision=precision)
             candidate.encode_passages(sample[:4])
         except (EncoderError, RuntimeError) as error:
             _log.warning("Encoding goes on with the exported encoder: %s", error)
@@ -81,11 +79,12 @@ class PassageEncoder:
         if (middle - start) > _MIN_GAIN * (end - middle) and cosine >= _MIN_COSINE:
             self._bulk, self.precision = candidate, precision
 
-    def _torch(self, precision: str):  # type: ignore[no-untyped-def]  # naming the type would import torch
+    def _original(self) -> Encoder:
+        """The model under torch in full precision, for encoders that cannot be exported."""
         if self._bulk is None:
             from .torch_encoder import TorchEncoder
 
-            self._bulk = TorchEncoder(self._name, precision=precision)
+            self._bulk = TorchEncoder(self._name)
         return self._bulk
 
 

@@ -107,7 +107,8 @@ class TorchEncoder:
         )
         vectors: Vectors = encoded.float().cpu().numpy()
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+        np.divide(vectors, norms, out=vectors, where=norms > 0)
+        return vectors
 
 
 def export(encoder: TorchEncoder, folder: Path) -> float:
@@ -214,7 +215,7 @@ def _quiet() -> None:
         from transformers.utils import logging as transformers_logging
     except ImportError:
         return
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _first_line(error: Exception) -> str:

@@ -32,7 +32,7 @@ class Moments:
     def of(self, query: NDArray[np.float32]) -> tuple[float, float]:
         """Mean and standard deviation of the cosine of a unit query vector (d,) with the corpus."""
         wide = query.astype(np.float64)
-        return float(wide @ self.mean), float(np.sqrt(max(wide @ self.covariance @ wide, 0.0)))
+        return float(wide @ self.mean), float(np.sqrt(max(float(wide @ self.covariance @ wide), 0.0)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import json
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,8 @@ class WhooshIndex:
             order.max() >= lengths.shape[1] or not np.array_equal(lengths[0][order], catalogue.docs)
         ):
             raise IndexDamaged(
-                f"The lexical index in '{folder}' lacks articles of its generation: run 'concord rebuild' to make it new."
+                f"The lexical index in '{folder}' lacks articles of its generation: "
+                "run 'concord rebuild' to make it new."
             )
         self._title_lengths = lengths[1][order]
         self._lengths = (lengths[2][order] + TITLE_WEIGHT * self._title_lengths).astype(np.float32)
@@ -100,7 +102,7 @@ class WhooshIndex:
         """See LexicalIndex."""
         mask = np.zeros(len(self._catalogue), np.bool_)
         for field in (atom.field,) if atom.field else ("title", "text"):
-            for variant in phrase_variants(atom.text, lambda term, field=field: self._knows(field, term)):
+            for variant in phrase_variants(atom.text, partial(self._knows, field)):
                 mask[self._rows_with(field, [term for term, _ in variant])] = True
         return mask
 

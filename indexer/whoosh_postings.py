@@ -38,7 +38,7 @@ class PackedPositions(formats.Positions):
         return float(len(value) // 4)
 
 
-class AnalysedText(fields.FieldType):  # type: ignore[misc]
+class AnalysedText(fields.FieldType):
     """A field that takes the tokens of Concord's own analysis, so that nothing is analysed twice."""
 
     def __init__(self) -> None:

@@ -210,7 +210,8 @@ class SearchEngine:
     def _vector(self, parsed: ParsedQuery, snapshot: Snapshot) -> NDArray[np.float32] | None:
         if not parsed.semantic:
             return None
-        return self._source.encoder(snapshot.manifest).encode_queries([parsed.semantic])[0]
+        vector: NDArray[np.float32] = self._source.encoder(snapshot.manifest).encode_queries([parsed.semantic])[0]
+        return vector
 
     def _spelling(self, parsed: ParsedQuery, snapshot: Snapshot) -> tuple[Suggestion, ...]:
         """'Did you mean', asked only when a word of the query is rare enough to be a slip."""

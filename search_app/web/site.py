@@ -104,6 +104,6 @@ class Site:
 
 def _engine_class() -> Any:
     # Imports faiss and a model runtime, which an app that brings its own engine may not need.
-    from search_app.engine import SearchEngine  # type: ignore[import-not-found]
+    from search_app.engine import SearchEngine
 
     return SearchEngine
