@@ -263,7 +263,8 @@ class Store:
         for chunk in _chunks(docs):
             marks = ",".join("?" * len(chunk))
             rows = self._db.execute(
-                f'SELECT passage, doc, ordinal, start, "end" FROM passages WHERE doc IN ({marks}) ORDER BY doc, ordinal',
+                f'SELECT passage, doc, ordinal, start, "end" FROM passages'
+                f" WHERE doc IN ({marks}) ORDER BY doc, ordinal",
                 chunk,
             )
             for row in rows:
@@ -283,7 +284,8 @@ class Store:
             raw = b"".join(row[2] for row in rows)
             if len(raw) != len(rows) * dimension * 2:
                 raise IndexDamaged(
-                    f"The store '{self.path}' holds vectors of another length than {dimension}: index the articles anew."
+                    f"The store '{self.path}' holds vectors of another length than {dimension}: "
+                    "index the articles anew."
                 )
             block = np.frombuffer(raw, np.float16).astype(np.float32).reshape(len(rows), dimension)
             yield [row[0] for row in rows], [row[1] for row in rows], block
