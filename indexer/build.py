@@ -39,7 +39,7 @@ class BuildOptions:
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    """Where a run is: `stage` is 'encoder', 'reading', 'lexical', 'vectors' or 'done'; bytes are those of the sources."""
+    """Where a run is: `stage` is 'encoder', 'reading', 'lexical', 'vectors' or 'done'; bytes are of the sources."""
 
     stage: str
     bytes_read: int = 0
@@ -169,27 +169,12 @@ class _Run:
 
     def finish(self, started: float) -> BuildReport:
         """Make the new generation answer, if there is anything new."""
-        changed = self._store.has_changes(self._target)
-        if not changed and self._manifest is None:
+        manifest = self._commit() if self._store.has_changes(self._target) else self._manifest
+        if manifest is None:
             raise NoArticles(
                 f"The sources hold no article ({len(self._skipped)} files or records were skipped"
                 f"{_first_reason(self._skipped)}): name files or folders with .html, .txt, .md, .json, .jsonl or .csv."
             )
-        manifest = self._manifest
-        if changed:
-            encoder = self._load_encoder()
-            manifest = commit_generation(
-                self._folder,
-                self._store,
-                self._target,
-                self._manifest,
-                encoder=encoder.spec,
-                query_encoder=self._query_encoder,
-                precision=encoder.precision if self._counts["encoded"] or not manifest else manifest.encoding_precision,
-                chunking=Chunking(self._options.window or PASSAGE_TOKENS, self._options.overlap or 0),
-                tell=lambda stage: self._tell(self._progress(stage)),
-            )
-        assert manifest is not None
         self._tell(self._progress("done"))
         return BuildReport(
             generation=manifest.generation,
@@ -203,6 +188,21 @@ class _Run:
             passages_encoded=self._counts["encoded"],
             encoding_precision=manifest.encoding_precision,
             seconds=time.perf_counter() - started,
+        )
+
+    def _commit(self) -> Manifest:
+        encoder = self._load_encoder()
+        keep = self._manifest is not None and not self._counts["encoded"]
+        return commit_generation(
+            self._folder,
+            self._store,
+            self._target,
+            self._manifest,
+            encoder=encoder.spec,
+            query_encoder=self._query_encoder,
+            precision=self._manifest.encoding_precision if self._manifest and keep else encoder.precision,
+            chunking=Chunking(self._options.window or PASSAGE_TOKENS, self._options.overlap or 0),
+            tell=lambda stage: self._tell(self._progress(stage)),
         )
 
     def _take_article(self, article: Article) -> None:

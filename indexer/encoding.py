@@ -50,14 +50,13 @@ class PassageEncoder:
         if self._exported is None:
             return self._original().encode_passages(texts)
         if not self._measured and self._encoded >= BULK_AFTER:
-            self._measure(texts)
+            self._measure(self._exported, texts)
         self._encoded += len(texts)
         return (self._bulk or self._exported).encode_passages(texts)
 
-    def _measure(self, texts: list[str]) -> None:
-        assert self._exported is not None
+    def _measure(self, exported: OnnxEncoder, texts: list[str]) -> None:
         self._measured = True
-        lengths = self._exported.count_tokens(texts)
+        lengths = exported.count_tokens(texts)
         # A sample with the lengths of the whole: every n-th of the texts in order of length.
         order = [i for batch in by_length(lengths, 1) for i in batch]
         sample = [texts[i] for i in order[:: max(1, len(order) // _SAMPLE)]]
@@ -71,7 +70,7 @@ class PassageEncoder:
             _log.warning("Encoding goes on with the exported encoder: %s", error)
             return
         start = time.perf_counter()
-        reference = self._exported.encode_passages(sample)
+        reference = exported.encode_passages(sample)
         middle = time.perf_counter()
         vectors = candidate.encode_passages(sample)
         end = time.perf_counter()
@@ -126,7 +125,7 @@ def _same_encoder(index_dir: Path, manifest: Manifest, name: str, found: str | N
 def _mismatch(index_dir: Path, manifest: Manifest, name: str) -> IndexMismatch:
     spec = manifest.encoder
     return IndexMismatch(
-        f"The index '{index_dir}' was made with the encoder '{spec.name}' ({spec.fingerprint[:12]}), and its vectors do "
-        f"not fit those of '{name}'. Make a new index with 'concord index SOURCE... --index-dir NEW --encoder {name}', "
+        f"The index '{index_dir}' was made with the encoder '{spec.name}' ({spec.fingerprint[:12]}), and its vectors "
+        f"do not fit those of '{name}'. Make a new index with 'concord index SOURCE... --index-dir NEW --encoder {name}', "
         f"or go on with '--encoder {spec.name}'; the old index goes on answering."
     )

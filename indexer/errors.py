@@ -67,6 +67,13 @@ class IndexNotFound(ConcordError):
     status = 503
     slug = "index-not-found"
 
+    @classmethod
+    def at(cls, index_dir: object) -> IndexNotFound:
+        """The error for a folder, with the command that makes an index there."""
+        return cls(
+            f"There is no index in '{index_dir}': make one with 'concord index SOURCE... --index-dir {index_dir}'."
+        )
+
 
 class IndexLocked(ConcordError):
     """Another process is writing to this index."""

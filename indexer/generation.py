@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -137,10 +138,8 @@ def rebuild(index_dir: str | Path, tell: Callable[[str], None] = lambda _: None)
 def _last_manifest(index_dir: Path) -> Manifest:
     """The manifest of the current generation, else of the newest one that can be read."""
     folders = sorted((index_dir / "generations").glob("[0-9]*"), reverse=True)
-    try:
+    with contextlib.suppress(IndexDamaged):
         folders.insert(0, generation_folder(index_dir, current_generation(index_dir)))
-    except IndexDamaged:
-        pass
     for folder in folders:
         try:
             return Manifest.load(folder)

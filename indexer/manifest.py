@@ -68,8 +68,8 @@ class Manifest:
             ) from error
         if version != FORMAT_VERSION:
             raise IndexMismatch(
-                f"The index is of format {version}, this Concord reads format {FORMAT_VERSION}: index the articles into "
-                "a new folder, or use the Concord version that made it."
+                f"The index is of format {version}, this Concord reads format {FORMAT_VERSION}: index the articles "
+                "into a new folder, or use the Concord version that made it."
             )
         try:
             encoder = EncoderSpec(**raw.pop("encoder"))
@@ -109,9 +109,7 @@ def read_current(index_dir: Path) -> Manifest:
     """The manifest of the generation that answers. Raises IndexNotFound when there is none."""
     generation = current_generation(index_dir)
     if generation == 0:
-        raise IndexNotFound(
-            f"There is no index in '{index_dir}': make one with 'concord index SOURCE... --index-dir {index_dir}'."
-        )
+        raise IndexNotFound.at(index_dir)
     return Manifest.load(generation_folder(index_dir, generation))
 
 

@@ -101,9 +101,7 @@ class Store:
             self._guard(self._prepare)
         else:
             if not self.path.is_file():
-                raise IndexNotFound(
-                    f"There is no index in '{index_dir}': make one with 'concord index SOURCE... --index-dir {index_dir}'."
-                )
+                raise IndexNotFound.at(index_dir)
             self._db = self._open_for_reading()
 
     def _open_for_reading(self) -> sqlite3.Connection:
