@@ -125,7 +125,7 @@ def _same_encoder(index_dir: Path, manifest: Manifest, name: str, found: str | N
 def _mismatch(index_dir: Path, manifest: Manifest, name: str) -> IndexMismatch:
     spec = manifest.encoder
     return IndexMismatch(
-        f"The index '{index_dir}' was made with the encoder '{spec.name}' ({spec.fingerprint[:12]}), and its vectors "
-        f"do not fit those of '{name}'. Make a new index with 'concord index SOURCE... --index-dir NEW --encoder {name}', "
+        f"The index '{index_dir}' was made with the encoder '{spec.name}' ({spec.fingerprint[:12]}), and its "
+        f"vectors do not fit those of '{name}'. Make a new index with 'concord index SOURCE... --index-dir NEW --encoder {name}', "
         f"or go on with '--encoder {spec.name}'; the old index goes on answering."
     )
