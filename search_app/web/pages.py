@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
 from indexer.article import Article
@@ -19,6 +20,7 @@ from search_app.web.site import Engine, Site
 __all__ = ["add_pages", "error_page"]
 
 _KNOWN = frozenset(SearchParams.model_fields)
+_ASKING = ("q", "section", "source", "author", "since", "until")
 _RELATED = 5
 _LONGEST_ECHO = 300
 
@@ -27,16 +29,16 @@ def add_pages(target: Blueprint, site: Site) -> None:
     """Put the search page, the article page and the OpenSearch description of a site on a blueprint."""
 
     def search() -> Response:
-        if not request.args.get("q", "").strip():
+        params = _asked()
+        if params is None:
             return _render(site, "start.html", status=status_to_json(site.engine.status()))
-        params = read_params(SearchParams, request.args, only=_KNOWN)
         results = site.engine.search(params.q, **params.for_engine())
         return _render(site, "results.html", params=params, results=results)
 
     def article(article_id: str) -> Response:
         engine = site.engine
         found = find_by_id(article_id, engine.article)
-        params = read_params(SearchParams, request.args, only=_KNOWN) if request.args.get("q", "").strip() else None
+        params = _asked()
         passage = _matched(engine, found, params)
         return _render(
             site,
@@ -67,6 +69,18 @@ def error_page(site: Site, error: ConcordError | HTTPException) -> Response:
     return response
 
 
+def _asked() -> SearchParams | None:
+    """The search in the address, or None where there is neither a query nor a filter.
+
+    Parameters that are not ours are passed over: links in newsletters come with some.
+    """
+    if not any(value.strip() for name in _ASKING for value in request.args.getlist(name)):
+        return None
+    given = MultiDict(request.args)
+    given.setdefault("q", "")
+    return read_params(SearchParams, given, only=_KNOWN)
+
+
 def _matched(engine: Engine, article: Article, params: SearchParams | None) -> tuple[int, int] | None:
     """The passage to mark: the one that the link names, else the one that the query finds in this article.
 
@@ -76,7 +90,7 @@ def _matched(engine: Engine, article: Article, params: SearchParams | None) -> t
     start, end = request.args.get("start", type=int), request.args.get("end", type=int)
     if start is not None and end is not None and 0 <= start < end <= len(article.text):
         return start, end
-    if params is None:
+    if params is None or not params.q.strip():
         return None
     first_hundred = params.model_copy(update={"page": 1, "k": 100})
     for hit in engine.search(params.q, **first_hundred.for_engine()):

@@ -56,6 +56,8 @@ class SearchParams(_Params):
         changed = self.model_copy(update=changes)
         dumped = changed.model_dump(exclude_defaults=True)
         dumped.pop("explain", None)
+        if not changed.q:
+            del dumped["q"]
         return dumped
 
 

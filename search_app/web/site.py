@@ -14,7 +14,7 @@ from indexer.article import Article
 from indexer.errors import ConcordError
 from search_app.results import Hit, Results
 
-__all__ = ["Engine", "Site", "WebSettings"]
+__all__ = ["Engine", "Site", "WebSettings", "open_engine"]
 
 
 class Engine(Protocol):
@@ -41,6 +41,8 @@ class Engine(Protocol):
     def article(self, article_id: str) -> Article: ...
 
     def status(self) -> Any: ...
+
+    def warm_up(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +97,16 @@ class Site:
             raise type(self._error)(*self._error.args)
         self._tried_at = time.monotonic()
         try:
-            engine: Engine = _engine_class().open(self.index_dir)
+            return open_engine(self.index_dir)
         except ConcordError as error:
             self._error = error
             raise
-        return engine
+
+
+def open_engine(index_dir: str | Path) -> Engine:
+    """The engine over an index. Raises IndexNotFound and the other errors of `SearchEngine.open`."""
+    engine: Engine = _engine_class().open(index_dir)
+    return engine
 
 
 def _engine_class() -> Any:

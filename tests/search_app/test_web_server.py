@@ -1,0 +1,87 @@
+"""The server as a process of its own: ready when it says so, gone when it is told to go."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from indexer.errors import ConcordError, IndexNotFound, UsageError
+from search_app.web import server
+from search_app.web.site import Engine
+
+_PROGRAM = """
+from search_app.web import server
+from tests.search_app.fake_engine import FakeEngine
+from tests.search_app.small_archive import ARTICLES
+
+class Engine(FakeEngine):
+    def warm_up(self):
+        print("warm", flush=True)
+
+server.open_engine = lambda index_dir: Engine(ARTICLES)
+server.serve("index", "127.0.0.1", 0, 2)
+"""
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[str]]:
+    root = Path(__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", _PROGRAM], stdout=subprocess.PIPE, text=True, cwd=root) as running:
+        yield running
+        running.kill()
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_answers_when_ready_and_stops_when_told(process: subprocess.Popen[str], stop: signal.Signals) -> None:
+    assert _line(process) == "warm"
+    said, url, *_ = _line(process).split()
+    assert said == "Ready:"
+    with urllib.request.urlopen(f"{url}healthz", timeout=10) as response:
+        assert json.load(response) == {"status": "ready"}
+        assert response.headers["Server"] is None
+    process.send_signal(stop)
+    assert process.wait(timeout=20) == 0
+    assert _line(process) == "Stopped."
+
+
+def test_a_port_in_use_is_one_sentence_with_the_way_out(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "open_engine", lambda _: engine)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ConcordError, match=rf"^Port {port} on 127\.0\.0\.1 is in use; .* --port\.$") as caught:
+            server.serve("index", "127.0.0.1", port, 2)
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(("host", "port"), [("no host at all", 0), ("192.0.2.1", 0)])
+def test_an_address_that_cannot_be_had_is_one_sentence(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, host: str, port: int
+) -> None:
+    monkeypatch.setattr(server, "open_engine", lambda _: engine)
+    with pytest.raises(ConcordError, match="choose another --host or --port"):
+        server.serve("index", host, port, 2)
+
+
+@pytest.mark.parametrize("port", [-1, 70_000])
+def test_a_port_that_is_none_is_refused(port: int) -> None:
+    with pytest.raises(UsageError, match=f"^The port is {port}; it must be from 0 to 65535"):
+        server.serve("index", "127.0.0.1", port, 2)
+
+
+@pytest.mark.usefixtures("engine_module")
+def test_without_an_index_there_is_nothing_to_serve(tmp_path: Path) -> None:
+    with pytest.raises(IndexNotFound):
+        server.serve(tmp_path / "none", "127.0.0.1", 0, 2)
