@@ -126,6 +126,7 @@ def _mismatch(index_dir: Path, manifest: Manifest, name: str) -> IndexMismatch:
     spec = manifest.encoder
     return IndexMismatch(
         f"The index '{index_dir}' was made with the encoder '{spec.name}' ({spec.fingerprint[:12]}), and its "
-        f"vectors do not fit those of '{name}'. Make a new index with 'concord index SOURCE... --index-dir NEW --encoder {name}', "
+        f"vectors do not fit those of '{name}'. "
+        f"Make a new index with 'concord index SOURCE... --index-dir NEW --encoder {name}', "
         f"or go on with '--encoder {spec.name}'; the old index goes on answering."
     )
