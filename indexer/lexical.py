@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .catalogue import Mask, Rows
 
-__all__ = ["K1", "TITLE_WEIGHT", "Atom", "B", "LexicalIndex", "LexicalScores", "bm25_idf"]
+__all__ = ["K1", "TITLE_WEIGHT", "Atom", "B", "Bm25", "LexicalIndex", "LexicalScores", "bm25_idf"]
 
 K1 = 1.2
 """How soon further occurrences of a word stop to count (BM25's k1)."""
@@ -19,6 +19,15 @@ B = 0.75
 """How much the length of an article matters (BM25's b)."""
 TITLE_WEIGHT = 3
 """How many times an occurrence in the title counts, in term frequency and in length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bm25:
+    """BM25's parameters; what is not said is the product's default. None of them needs another index."""
+
+    k1: float = K1
+    b: float = B
+    title_weight: float = TITLE_WEIGHT
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from .article import Article
 from .catalogue import Catalogue, Mask, Rows
 from .errors import IndexDamaged
 from .files import link_or_copy
-from .lexical import K1, TITLE_WEIGHT, Atom, B, LexicalScores, bm25_idf
+from .lexical import Atom, Bm25, LexicalScores, bm25_idf
 from .whoosh_postings import decode, schema
 
 __all__ = ["WhooshIndex", "update_whoosh"]
@@ -41,9 +41,10 @@ Postings = tuple[NDArray[np.int64], NDArray[np.float32]]
 class WhooshIndex:
     """The lexical index of one generation, read-only and safe to share between threads."""
 
-    def __init__(self, folder: Path, catalogue: Catalogue) -> None:
+    def __init__(self, folder: Path, catalogue: Catalogue, bm25: Bm25 | None = None) -> None:
         self._folder = folder
         self._catalogue = catalogue
+        self._bm25 = bm25 = bm25 or Bm25()
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[str, str], Postings] = OrderedDict()
         self._cached = 0
@@ -67,9 +68,9 @@ class WhooshIndex:
                 "run 'concord rebuild' to make it new."
             )
         self._title_lengths = lengths[1][order]
-        self._lengths = (lengths[2][order] + TITLE_WEIGHT * self._title_lengths).astype(np.float32)
+        self._lengths = (lengths[2][order] + bm25.title_weight * self._title_lengths).astype(np.float32)
         self._mean_length = float(self._lengths.mean()) if len(catalogue) else 1.0
-        self._norm = K1 * (1 - B + B * self._lengths / max(self._mean_length, 1.0))
+        self._norm = bm25.k1 * (1 - bm25.b + bm25.b * self._lengths / max(self._mean_length, 1.0))
 
     def score(self, atoms: Sequence[Atom]) -> LexicalScores:
         """See LexicalIndex."""
@@ -81,7 +82,7 @@ class WhooshIndex:
             rows, frequencies = self._postings(term, field)
             idf = weight * bm25_idf(count, len(rows))
             mass += idf
-            bm25[rows] += idf * frequencies * (K1 + 1) / (frequencies + self._norm[rows])
+            bm25[rows] += idf * frequencies * (self._bm25.k1 + 1) / (frequencies + self._norm[rows])
             coverage[rows] += idf
         if mass:
             coverage /= mass
@@ -139,7 +140,7 @@ class WhooshIndex:
                 return self._cache[key]
             # Whoosh readers share one file position, so only one thread may read at a time.
             title = self._decode("title", term)
-            found = title if field == "title" else _merge(self._decode("text", term), title)
+            found = title if field == "title" else _merge(self._decode("text", term), title, self._bm25.title_weight)
             self._cache[key] = found
             self._cached += len(found[0])
             while self._cached > _CACHED_POSTINGS and len(self._cache) > 1:
@@ -239,11 +240,11 @@ def _words(article: Article) -> set[str]:
     return surfaces(article.title) | surfaces(article.text)
 
 
-def _merge(text: Postings, title: Postings) -> Postings:
-    """Frequencies in the text plus TITLE_WEIGHT times those in the title."""
+def _merge(text: Postings, title: Postings, title_weight: float) -> Postings:
+    """Frequencies in the text plus `title_weight` times those in the title."""
     if not len(title[0]):
         return text
     rows, inverse = np.unique(np.concatenate([text[0], title[0]]), return_inverse=True)
     frequencies = np.zeros(len(rows), np.float32)
-    np.add.at(frequencies, inverse, np.concatenate([text[1], TITLE_WEIGHT * title[1]]))
+    np.add.at(frequencies, inverse, np.concatenate([text[1], title_weight * title[1]]))
     return rows, frequencies

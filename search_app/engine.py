@@ -19,9 +19,10 @@ from indexer.errors import IndexDamaged, NotFound, UsageError
 from indexer.store import RowGone, Store
 
 from .filters import DateLike, given_filters, mask_of
+from .fusion import Merging
 from .hits import HitBuilder, telling_words
 from .query import ParsedQuery, interpret, parse, with_filters
-from .ranking import Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
+from .ranking import MERGING, Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
 from .results import Hit, Results, Suggestion
 from .snapshot import Snapshot, SnapshotSource
 from .suggest import RARE, suggest
@@ -119,15 +120,16 @@ class SearchEngine:
         _check(mode, k, page, fusion)
         typed = parse(query)
         parsed = with_filters(typed, given_filters(since, until, section, source, author))
+        merging = Merging(method=fusion)
 
         def answer(snapshot: Snapshot, store: Store) -> Results:
             vector = self._vector(parsed, snapshot) if mode != "lexical" else None
-            ranking = _sorted(_rank(parsed, vector, snapshot, mode, fusion), snapshot, store)
+            ranking = _sorted(_rank(parsed, vector, snapshot, mode, merging), snapshot, store)
             builder = HitBuilder(parsed, snapshot, store, vector=vector, explain=explain)
             start = (page - 1) * k
             suggestions = self._spelling(parsed, snapshot)
             if not len(ranking):
-                suggestions += _filter_suggestions(parsed, vector, snapshot, mode, fusion)
+                suggestions += _filter_suggestions(parsed, vector, snapshot, mode, merging)
             hits = builder.hits(ranking, start, min(start + k, len(ranking)))
             return Results(
                 query=query,
@@ -142,6 +144,24 @@ class SearchEngine:
                 generation=snapshot.manifest.generation,
                 took_ms=round((time.perf_counter() - started) * 1000, 2),
             )
+
+        return self._on_one_generation(answer)
+
+    def ranked(
+        self, query: ParsedQuery, *, mode: str = "hybrid", merging: Merging = MERGING
+    ) -> tuple[tuple[str, ...], Ranking]:
+        """The whole answer without hits: article ids, best first, and the ranking that they come from.
+
+        For evaluation and batch work; the order and the scores are those of `search`. Raises UsageError.
+        """
+        _check(mode, DEFAULT_K, 1, merging.method)
+
+        def answer(snapshot: Snapshot, store: Store) -> tuple[tuple[str, ...], Ranking]:
+            vector = self._vector(query, snapshot) if mode != "lexical" else None
+            ranking = _sorted(_rank(query, vector, snapshot, mode, merging), snapshot, store)
+            docs = snapshot.catalogue.docs[ranking.rows].tolist()
+            ids = store.ids(docs)
+            return tuple(ids[doc] for doc in docs), ranking
 
         return self._on_one_generation(answer)
 
@@ -161,7 +181,7 @@ class SearchEngine:
             others[row] = False
             mean = snapshot.vectors.article_vectors(row).mean(axis=0)
             vector = mean / max(float(np.linalg.norm(mean)), 1e-9)
-            ranking = fuse(atoms, vector, snapshot.lexical, snapshot.vectors, others, "convex")
+            ranking = fuse(atoms, vector, snapshot.lexical, snapshot.vectors, others)
             ranking = _sorted(ranking, snapshot, store)
             parsed = ParsedQuery(text="", semantic="", scoring=atoms)
             return HitBuilder(parsed, snapshot, store, vector=vector).hits(ranking, 0, min(k, len(ranking)))
@@ -238,7 +258,7 @@ class SearchEngine:
 
 
 def _rank(
-    parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, fusion: str
+    parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, merging: Merging
 ) -> Ranking:
     lexical, vectors = snapshot.lexical, snapshot.vectors
     allowed = required(parsed, lexical, mask_of(parsed.filters, snapshot.catalogue))
@@ -249,15 +269,15 @@ def _rank(
     if vector is None:
         return lexical_only(parsed.scoring, lexical, allowed)
     if mode == "semantic":
-        return dense_only(vector, vectors, allowed)
-    return fuse(parsed.scoring, vector, lexical, vectors, allowed, fusion)
+        return dense_only(vector, vectors, allowed, merging)
+    return fuse(parsed.scoring, vector, lexical, vectors, allowed, merging)
 
 
 def _filter_suggestions(
-    parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, fusion: str
+    parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, merging: Merging
 ) -> tuple[Suggestion, ...]:
     def count(wider: ParsedQuery) -> int:
-        return len(_rank(wider, vector, snapshot, mode, fusion))
+        return len(_rank(wider, vector, snapshot, mode, merging))
 
     return suggest_filters(parsed, tuple(interpret(parsed).filters), count)
 

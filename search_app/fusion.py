@@ -7,6 +7,7 @@ the whole corpus for this query, which holds for any query and any corpus size, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,9 @@ __all__ = [
     "DENSE_FLOOR",
     "DENSE_WEIGHT",
     "LEXICAL_FLOOR",
+    "PASSAGE_WEIGHTS",
     "Fused",
+    "Merging",
     "article_scores",
     "convex",
     "dense_confidence",
@@ -29,6 +32,8 @@ Floats = NDArray[np.float32]
 
 DENSE_WEIGHT = 0.7
 """Weight of the dense leg; flat between 0.6 and 0.8 on the collections measured."""
+PASSAGE_WEIGHTS = (1.0, 0.5, 0.25)
+"""Weights of an article's best, second and third best passage in its dense score."""
 DENSE_FLOOR = 0.30
 """Cosine of an article's best passage below which meaning alone is no reason to show it."""
 LEXICAL_FLOOR = 0.5
@@ -37,7 +42,21 @@ RRF_K = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)."""
 _MIDPOINT = 4.0
 _SLOPE = 0.8
-_MORE_PASSAGES = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """How two rankings become one; what is not said is the product's default.
+
+    `method` is 'convex' (by scores) or 'rrf' (by ranks), `dense_weight` in [0, 1] the share of the dense leg in the
+    former. `passage_weights` are those of an article's best, second best ... passage. Without `floors` every candidate
+    is ranked, relevant or not: that is for measuring what the floors do.
+    """
+
+    method: str = "convex"
+    dense_weight: float = DENSE_WEIGHT
+    passage_weights: tuple[float, ...] = PASSAGE_WEIGHTS
+    floors: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +67,20 @@ class Fused:
     lexical_share: Floats
 
 
-def article_scores(passage_scores: Floats, starts: NDArray[np.int64]) -> Floats:
-    """An article's dense score: that of its best passage.
+def article_scores(
+    passage_scores: Floats, starts: NDArray[np.int64], weights: Sequence[float] = PASSAGE_WEIGHTS
+) -> Floats:
+    """An article's dense score: the weighted mean of its best passages.
 
     `passage_scores` (n,) holds the passages of one article after those of another, best first; `starts` (m,) says where
-    each article begins.
+    each article begins. An article with fewer passages than weights counts its best one instead, so that a short
+    article is no worse off than a long one.
     """
-    return passage_scores[starts].astype(np.float32)
+    counts = np.diff(np.append(starts, len(passage_scores)))
+    total = np.zeros(len(starts))
+    for place, weight in enumerate(weights):
+        total += weight * passage_scores[np.where(counts > place, starts + place, starts)]
+    return (total / sum(weights)).astype(np.float32)
 
 
 def convex(

@@ -15,6 +15,7 @@ __all__ = [
     "ParsedQuery",
     "interpret",
     "parse",
+    "plain",
     "replace_atoms",
     "to_text",
     "with_filters",
@@ -100,6 +101,12 @@ def parse(text: str) -> ParsedQuery:
         filters=filters,
         notes=tuple(notes),
     )
+
+
+def plain(text: str) -> ParsedQuery:
+    """A query of words only: quotes, signs, colons and the rest are text, as in a headline or a test collection."""
+    cleaned = " ".join(text.split())
+    return ParsedQuery(text=cleaned, semantic=cleaned, scoring=tuple(Atom(word) for word in cleaned.split()))
 
 
 def to_text(query: ParsedQuery) -> str:

@@ -13,10 +13,12 @@ from indexer.lexical import Atom, LexicalIndex, LexicalScores
 from indexer.vectors import PassageScores, VectorIndex
 
 from . import fusion
+from .fusion import Merging
 from .query import ParsedQuery
 
 __all__ = [
     "ARTICLE_DEPTH",
+    "MERGING",
     "Ranking",
     "dense_only",
     "empty_ranking",
@@ -30,6 +32,8 @@ ARTICLE_DEPTH = 200
 """Articles that each leg contributes, whatever the page: so totals and scores do not change between pages."""
 BROWSE_DEPTH = 10_000
 """Articles listed when a query has only filters."""
+MERGING = Merging()
+"""The product's way of merging."""
 _PASSAGES_PER_ARTICLE = 5
 """Passages asked of the vector index for every article wanted."""
 
@@ -62,11 +66,19 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class _Dense:
-    """The dense leg: its own articles, best first, with score and best passage."""
+    """The dense leg: its own articles, best first, with score, best passage and that passage's cosine."""
 
     rows: Rows
     scores: NDArray[np.float32]
     passages: NDArray[np.int64]
+    best: NDArray[np.float32]
+
+    def take(self, order: NDArray[np.int64]) -> _Dense:
+        return _Dense(self.rows[order], self.scores[order], self.passages[order], self.best[order])
+
+    def joined(self, other: _Dense) -> _Dense:
+        pairs = ((getattr(self, name), getattr(other, name)) for name in self.__dataclass_fields__)
+        return _Dense(*(np.concatenate(pair) for pair in pairs))
 
 
 def required(parsed: ParsedQuery, lexical: LexicalIndex, allowed: Mask | None) -> Mask | None:
@@ -112,10 +124,12 @@ def lexical_only(atoms: Sequence[Atom], lexical: LexicalIndex, allowed: Mask | N
     )
 
 
-def dense_only(query: NDArray[np.float32], vectors: VectorIndex, allowed: Mask | None) -> Ranking:
+def dense_only(
+    query: NDArray[np.float32], vectors: VectorIndex, allowed: Mask | None, merging: Merging = MERGING
+) -> Ranking:
     """The dense ranking alone."""
-    dense = _top_dense(query, vectors, allowed)
-    kept = dense.scores >= fusion.DENSE_FLOOR
+    dense = _top_dense(query, vectors, allowed, merging)
+    kept = (dense.best >= fusion.DENSE_FLOOR) | (not merging.floors)
     rows, raw, passages = dense.rows[kept], dense.scores[kept], dense.passages[kept]
     count = len(rows)
     return Ranking(
@@ -136,24 +150,24 @@ def fuse(
     lexical: LexicalIndex,
     vectors: VectorIndex,
     allowed: Mask | None,
-    method: str,
+    merging: Merging = MERGING,
 ) -> Ranking:
-    """Both rankings, merged by scores ('convex') or by ranks ('rrf').
+    """Both rankings, merged by scores or by ranks.
 
     An article that only one leg found gets the other leg's score computed, not zero.
     """
     bm25 = lexical.score(atoms)
     own_lexical = _top_lexical(bm25, allowed)
-    own_dense = _top_dense(query, vectors, allowed)
+    own_dense = _top_dense(query, vectors, allowed, merging)
     rows = np.union1d(own_lexical, own_dense.rows)
-    dense = _complete(query, vectors, rows, own_dense)
+    dense = _complete(query, vectors, rows, own_dense, merging)
     lexical_rank, dense_rank = _ranks(own_lexical, rows), _ranks(own_dense.rows, rows)
     raw = bm25.bm25[rows]
-    kept = fusion.relevant(dense.scores, bm25.coverage[rows])
-    if method == "rrf":
+    kept = fusion.relevant(dense.best, bm25.coverage[rows]) | (not merging.floors)
+    if merging.method == "rrf":
         fused = fusion.rrf(lexical_rank, dense_rank)
     else:
-        fused = fusion.convex(raw, bm25.bm25, dense.scores, *vectors.moments.of(query))
+        fused = fusion.convex(raw, bm25.bm25, dense.scores, *vectors.moments.of(query), merging.dense_weight)
     ranking = Ranking(
         rows=rows,
         scores=fused.scores,
@@ -184,37 +198,33 @@ def _top_lexical(scores: LexicalScores, allowed: Mask | None) -> Rows:
     return rows[np.lexsort((rows, -usable[rows]))]
 
 
-def _top_dense(query: NDArray[np.float32], vectors: VectorIndex, allowed: Mask | None) -> _Dense:
+def _top_dense(query: NDArray[np.float32], vectors: VectorIndex, allowed: Mask | None, merging: Merging) -> _Dense:
     found = vectors.search(query, ARTICLE_DEPTH * _PASSAGES_PER_ARTICLE, allowed)
     _, first = np.unique(found.rows, return_index=True)
     own = found.rows[np.sort(first)][:ARTICLE_DEPTH]
-    articles = _by_article(vectors.score(query, own))
-    order = np.lexsort((articles.rows, -articles.scores))
-    return _Dense(articles.rows[order], articles.scores[order], articles.passages[order])
+    articles = _by_article(vectors.score(query, own), merging)
+    return articles.take(np.lexsort((articles.rows, -articles.scores)))
 
 
-def _complete(query: NDArray[np.float32], vectors: VectorIndex, rows: Rows, own: _Dense) -> _Dense:
+def _complete(query: NDArray[np.float32], vectors: VectorIndex, rows: Rows, own: _Dense, merging: Merging) -> _Dense:
     """Dense scores of all of `rows` (ascending): the leg's own, and those of the others computed."""
     missing = np.setdiff1d(rows, own.rows, assume_unique=True)
-    others = _by_article(vectors.score(query, missing))
-    joined = np.concatenate([own.rows, others.rows])
-    at = np.searchsorted(joined, rows, sorter=np.argsort(joined))
-    order = np.argsort(joined)[at]
-    return _Dense(
-        rows,
-        np.concatenate([own.scores, others.scores])[order],
-        np.concatenate([own.passages, others.passages])[order],
-    )
+    others = _by_article(vectors.score(query, missing), merging)
+    joined = own.joined(others)
+    order = np.argsort(joined.rows)
+    return joined.take(order[np.searchsorted(joined.rows, rows, sorter=order)])
 
 
-def _by_article(found: PassageScores) -> _Dense:
+def _by_article(found: PassageScores, merging: Merging) -> _Dense:
     """Article scores and best passages, ascending by row."""
     order = np.lexsort((found.passages, -found.scores, found.rows))
     rows, starts = np.unique(found.rows[order], return_index=True)
+    scores = found.scores[order]
     return _Dense(
         rows,
-        fusion.article_scores(found.scores[order], starts),
+        fusion.article_scores(scores, starts, merging.passage_weights),
         found.passages[order][starts],
+        scores[starts],
     )
 
 

@@ -10,7 +10,7 @@ from indexer.catalogue import Catalogue
 from indexer.encoder import Encoder
 from indexer.faiss_index import FaissIndex
 from indexer.generation import LEXICAL_FOLDER, VECTOR_FOLDER
-from indexer.lexical import LexicalIndex
+from indexer.lexical import Bm25, LexicalIndex
 from indexer.manifest import CURRENT_FILE, Manifest, encoder_folder, generation_folder, read_current
 from indexer.onnx_encoder import OnnxEncoder
 from indexer.store import Store
@@ -32,7 +32,7 @@ class Snapshot:
     vectors: VectorIndex
 
     @classmethod
-    def load(cls, index_dir: Path) -> Snapshot:
+    def load(cls, index_dir: Path, bm25: Bm25 | None = None) -> Snapshot:
         """Open the generation that answers now. Raises IndexNotFound, IndexDamaged or IndexMismatch."""
         manifest = read_current(index_dir)
         folder = generation_folder(index_dir, manifest.generation)
@@ -40,7 +40,7 @@ class Snapshot:
         return cls(
             manifest=manifest,
             catalogue=catalogue,
-            lexical=WhooshIndex(folder / LEXICAL_FOLDER, catalogue),
+            lexical=WhooshIndex(folder / LEXICAL_FOLDER, catalogue, bm25),
             vectors=FaissIndex(folder / VECTOR_FOLDER, catalogue),
         )
 
@@ -48,9 +48,10 @@ class Snapshot:
 class SnapshotSource:
     """Hands out the newest snapshot, an encoder for its queries, and a store connection for each thread."""
 
-    def __init__(self, index_dir: Path, *, threads: int) -> None:
+    def __init__(self, index_dir: Path, *, threads: int, bm25: Bm25 | None = None) -> None:
         self.index_dir = index_dir
         self._threads = threads
+        self._bm25 = bm25
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._local = threading.local()
@@ -58,7 +59,7 @@ class SnapshotSource:
         self._encoder: tuple[str, Encoder] | None = None
         self._speller: tuple[Snapshot, Speller] | None = None
         self._stamp = self._read_stamp()
-        self._snapshot = Snapshot.load(index_dir)
+        self._snapshot = Snapshot.load(index_dir, bm25)
 
     def current(self) -> Snapshot:
         """The newest generation; looking whether there is a newer one is one call to the file system."""
@@ -66,7 +67,7 @@ class SnapshotSource:
         # One thread opens the new generation; the others go on with the one they have meanwhile.
         if stamp != self._stamp and self._loading.acquire(blocking=False):
             try:
-                self._snapshot = Snapshot.load(self.index_dir)
+                self._snapshot = Snapshot.load(self.index_dir, self._bm25)
                 self._stamp = stamp
             finally:
                 self._loading.release()

@@ -21,8 +21,11 @@ _COMMANDS = {
     "show": ("search", "Show one article."),
     "status": ("maintain", "Say what the index is made of."),
     "rebuild": ("maintain", "Make the derived indexes new from the store."),
+    "eval": ("eval", "Measure the rankings on a judged collection."),
     "serve": ("serve", "Serve the search page and the HTTP API."),
 }
+# Commands whose functions cannot have their names: they are Python's own, or a module's.
+_FUNCTIONS = {"index": "index_articles", "eval": "evaluate"}
 
 
 class _LazyGroup(click.Group):
@@ -35,7 +38,7 @@ class _LazyGroup(click.Group):
         if name not in _COMMANDS:
             return None
         module = importlib.import_module(f"search_app.cli.{_COMMANDS[name][0]}_command")
-        command: click.Command = getattr(module, name if name != "index" else "index_articles")
+        command: click.Command = getattr(module, _FUNCTIONS.get(name, name))
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

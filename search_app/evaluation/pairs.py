@@ -1,0 +1,49 @@
+"""Queries with an article that fits and one that says the opposite: which comes first?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from search_app.engine import SearchEngine
+from search_app.query import plain
+from search_app.snapshot import SnapshotSource
+
+from .collection import Pair
+from .runs import Setting, answers
+
+__all__ = ["PairOutcome", "judge_pairs"]
+
+
+@dataclass(frozen=True, slots=True)
+class PairOutcome:
+    """One setting on all pairs: 1-based rank of match and clash for each pair, None where an article was not found."""
+
+    setting: str
+    ranks: dict[str, tuple[int | None, int | None]]
+
+    @property
+    def pairwise(self) -> float:
+        """Share of the pairs whose match ranks above its clash; a match that is not found does not."""
+        right = [match is not None and (clash is None or match < clash) for match, clash in self.ranks.values()]
+        return sum(right) / len(right)
+
+    @property
+    def top1(self) -> float:
+        """Share of the pairs whose match ranks first of all articles."""
+        return sum(match == 1 for match, _ in self.ranks.values()) / len(self.ranks)
+
+
+def judge_pairs(index_dir: Path, pairs: Sequence[Pair], settings: Sequence[Setting]) -> list[PairOutcome]:
+    """Ask each pair's query against the articles of all pairs, in every setting."""
+    queries = {pair.id: plain(pair.query) for pair in pairs}
+    outcomes = []
+    for setting in settings:
+        engine = SearchEngine(SnapshotSource(index_dir, threads=2, bm25=setting.bm25))
+        ranks: dict[str, tuple[int | None, int | None]] = {}
+        for id, (articles, _) in answers(engine, queries, setting).items():
+            place = {article: rank for rank, article in enumerate(articles, 1)}
+            ranks[id] = (place.get(f"{id}-match"), place.get(f"{id}-clash"))
+        outcomes.append(PairOutcome(setting.name, ranks))
+    return outcomes
