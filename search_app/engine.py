@@ -20,7 +20,7 @@ from indexer.store import RowGone, Store
 
 from .filters import DateLike, given_filters, mask_of
 from .hits import HitBuilder, telling_words
-from .query import ParsedQuery, interpret, parse, with_filters
+from .query import ParsedQuery, interpret, parse, with_filters, without_filters
 from .ranking import Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
 from .results import Hit, Results, Suggestion
 from .snapshot import Snapshot, SnapshotSource
@@ -43,7 +43,6 @@ T = TypeVar("T")
 class IndexStatus:
     """What an index is made of. Dates are ISO 8601, sizes bytes; `oldest` and `newest` are article dates."""
 
-    index_dir: str
     generation: int
     created_at: str
     articles: int
@@ -122,12 +121,21 @@ class SearchEngine:
 
         def answer(snapshot: Snapshot, store: Store) -> Results:
             vector = self._vector(parsed, snapshot) if mode != "lexical" else None
+
+            def rank_without(field: str) -> Ranking:
+                # Values of one field are alternatives, so its counts are those of the answer without that filter.
+                return _rank(without_filters(parsed, [field]), vector, snapshot, mode, fusion)
+
             ranking = _sorted(_rank(parsed, vector, snapshot, mode, fusion), snapshot, store)
             builder = HitBuilder(parsed, snapshot, store, vector=vector, explain=explain)
             start = (page - 1) * k
             suggestions = self._spelling(parsed, snapshot)
             if not len(ranking):
                 suggestions += _filter_suggestions(parsed, vector, snapshot, mode, fusion)
+            facets = {
+                field: snapshot.catalogue.counts(field, rank_without(field).rows if chosen else ranking.rows)
+                for field, chosen in (("section", parsed.filters.section), ("source", parsed.filters.source))
+            }
             hits = builder.hits(ranking, start, min(start + k, len(ranking)))
             return Results(
                 query=query,
@@ -138,7 +146,7 @@ class SearchEngine:
                 k=k,
                 interpretation=replace(interpret(parsed), notes=typed.notes),
                 suggestions=suggestions,
-                facets={field: snapshot.catalogue.counts(field, ranking.rows) for field in ("section", "source")},
+                facets=facets,
                 generation=snapshot.manifest.generation,
                 took_ms=round((time.perf_counter() - started) * 1000, 2),
             )
@@ -183,9 +191,7 @@ class SearchEngine:
         manifest, catalogue = snapshot.manifest, snapshot.catalogue
         everything = np.arange(len(catalogue))
         dated = catalogue.dates[catalogue.dates != NO_DATE]
-        folder = self._source.index_dir
         return IndexStatus(
-            index_dir=str(folder),
             generation=manifest.generation,
             created_at=manifest.created_at,
             articles=manifest.articles,
@@ -204,7 +210,7 @@ class SearchEngine:
             lexical=manifest.lexical,
             format_version=manifest.format_version,
             concord_version=manifest.concord_version,
-            size_bytes=_size(folder),
+            size_bytes=_size(self._source.index_dir),
         )
 
     def _vector(self, parsed: ParsedQuery, snapshot: Snapshot) -> NDArray[np.float32] | None:
