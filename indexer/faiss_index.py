@@ -39,6 +39,8 @@ class FaissIndex:
     def __init__(self, folder: Path, catalogue: Catalogue) -> None:
         import faiss
 
+        # A search has one query, which FAISS does not divide between threads; waking them costs more than the search.
+        faiss.omp_set_num_threads(1)
         self._faiss = faiss
         try:
             self._manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))

@@ -48,10 +48,12 @@ class LexicalScores:
 
     `bm25` float32 (n,): 0 where no word of the query occurs. `coverage` float32 (n,), 0 to 1: the share of the query's
     idf mass whose words the article holds; words that no article holds count with the greatest idf there can be.
+    `bound` is what no score reaches: that of an article which says nothing but the query's words, over and over.
     """
 
     bm25: NDArray[np.float32]
     coverage: NDArray[np.float32]
+    bound: float
 
 
 class LexicalIndex(Protocol):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .encoder import EncoderSpec, Vectors, fingerprint, model_folder
+from .encoder import EncoderSpec, Vectors, background_cosine, fingerprint, model_folder
 from .errors import EncoderError
 from .onnx_encoder import GRAPH_FILE, TOKENIZER_FILE, OnnxEncoder, write_spec
 
@@ -61,6 +62,7 @@ class TorchEncoder:
             ) from error
         self._model.eval()
         self.spec = self._read_spec(folder)
+        self.spec = replace(self.spec, background=background_cosine(self))
 
     def _read_spec(self, folder: Path | None) -> EncoderSpec:
         model = self._model

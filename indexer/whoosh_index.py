@@ -86,7 +86,7 @@ class WhooshIndex:
             coverage[rows] += idf
         if mass:
             coverage /= mass
-        return LexicalScores(bm25, coverage)
+        return LexicalScores(bm25, coverage, bound=mass * (self._bm25.k1 + 1))
 
     def held_words(self, atoms: Sequence[Atom], rows: Rows) -> list[tuple[str, ...]]:
         """See LexicalIndex."""

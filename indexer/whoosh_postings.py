@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from whoosh import fields, formats
 from whoosh.codec.whoosh3 import W3LeafMatcher
 
+from . import whoosh_safety
 from .analysis import Token
 
 __all__ = ["decode", "schema"]
+
+whoosh_safety.install()
 
 
 class PackedPositions(formats.Positions):

@@ -21,7 +21,7 @@ from indexer.store import RowGone, Store
 from .filters import DateLike, given_filters, mask_of
 from .fusion import Merging
 from .hits import HitBuilder, telling_words
-from .query import ParsedQuery, interpret, parse, with_filters
+from .query import ParsedQuery, interpret, parse, with_filters, without_filters
 from .ranking import MERGING, Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
 from .results import Hit, Results, Suggestion
 from .snapshot import Snapshot, SnapshotSource
@@ -44,7 +44,6 @@ T = TypeVar("T")
 class IndexStatus:
     """What an index is made of. Dates are ISO 8601, sizes bytes; `oldest` and `newest` are article dates."""
 
-    index_dir: str
     generation: int
     created_at: str
     articles: int
@@ -124,12 +123,21 @@ class SearchEngine:
 
         def answer(snapshot: Snapshot, store: Store) -> Results:
             vector = self._vector(parsed, snapshot) if mode != "lexical" else None
+
+            def rank_without(field: str) -> Ranking:
+                # Values of one field are alternatives, so its counts are those of the answer without that filter.
+                return _rank(without_filters(parsed, [field]), vector, snapshot, mode, merging)
+
             ranking = _sorted(_rank(parsed, vector, snapshot, mode, merging), snapshot, store)
             builder = HitBuilder(parsed, snapshot, store, vector=vector, explain=explain)
             start = (page - 1) * k
             suggestions = self._spelling(parsed, snapshot)
             if not len(ranking):
                 suggestions += _filter_suggestions(parsed, vector, snapshot, mode, merging)
+            facets = {
+                field: snapshot.catalogue.counts(field, rank_without(field).rows if chosen else ranking.rows)
+                for field, chosen in (("section", parsed.filters.section), ("source", parsed.filters.source))
+            }
             hits = builder.hits(ranking, start, min(start + k, len(ranking)))
             return Results(
                 query=query,
@@ -140,7 +148,7 @@ class SearchEngine:
                 k=k,
                 interpretation=replace(interpret(parsed), notes=typed.notes),
                 suggestions=suggestions,
-                facets={field: snapshot.catalogue.counts(field, ranking.rows) for field in ("section", "source")},
+                facets=facets,
                 generation=snapshot.manifest.generation,
                 took_ms=round((time.perf_counter() - started) * 1000, 2),
             )
@@ -181,7 +189,7 @@ class SearchEngine:
             others[row] = False
             mean = snapshot.vectors.article_vectors(row).mean(axis=0)
             vector = mean / max(float(np.linalg.norm(mean)), 1e-9)
-            ranking = fuse(atoms, vector, snapshot.lexical, snapshot.vectors, others)
+            ranking = fuse(atoms, vector, snapshot.lexical, snapshot.vectors, others, snapshot.scale)
             ranking = _sorted(ranking, snapshot, store)
             parsed = ParsedQuery(text="", semantic="", scoring=atoms)
             return HitBuilder(parsed, snapshot, store, vector=vector).hits(ranking, 0, min(k, len(ranking)))
@@ -203,9 +211,7 @@ class SearchEngine:
         manifest, catalogue = snapshot.manifest, snapshot.catalogue
         everything = np.arange(len(catalogue))
         dated = catalogue.dates[catalogue.dates != NO_DATE]
-        folder = self._source.index_dir
         return IndexStatus(
-            index_dir=str(folder),
             generation=manifest.generation,
             created_at=manifest.created_at,
             articles=manifest.articles,
@@ -224,7 +230,7 @@ class SearchEngine:
             lexical=manifest.lexical,
             format_version=manifest.format_version,
             concord_version=manifest.concord_version,
-            size_bytes=_size(folder),
+            size_bytes=_size(self._source.index_dir),
         )
 
     def _vector(self, parsed: ParsedQuery, snapshot: Snapshot) -> NDArray[np.float32] | None:
@@ -267,10 +273,10 @@ def _rank(
     if not parsed.scoring and vector is None:
         return empty_ranking() if allowed is None else newest_first(snapshot.catalogue, allowed)
     if vector is None:
-        return lexical_only(parsed.scoring, lexical, allowed)
+        return lexical_only(parsed.scoring, lexical, allowed, merging)
     if mode == "semantic":
-        return dense_only(vector, vectors, allowed, merging)
-    return fuse(parsed.scoring, vector, lexical, vectors, allowed, merging)
+        return dense_only(vector, vectors, allowed, snapshot.scale, merging)
+    return fuse(parsed.scoring, vector, lexical, vectors, allowed, snapshot.scale, merging)
 
 
 def _filter_suggestions(

@@ -1,8 +1,9 @@
 """Merging two rankings: pure functions on arrays.
 
-Both legs' scores are put on one scale before they are added: each is turned into standard deviations above the mean of
-the whole corpus for this query, which holds for any query and any corpus size, unlike scaling by the maximum found
-(Bruch, Gai and Ingber 2023, "An Analysis of Fusion Functions for Hybrid Retrieval", on convex combinations).
+Both legs' scores are put on one scale, 0 to 1, that depends on nothing but the query: BM25 over the most that BM25 can
+give for this query, and the cosine as it is. So a score means the same whatever else is in the corpus, and the sum of
+both tells how good an article is, not only which article is better (Bruch, Gai and Ingber 2023, "An Analysis of Fusion
+Functions for Hybrid Retrieval", on convex combinations with theoretical bounds). What was measured: docs/relevance.md.
 """
 
 from __future__ import annotations
@@ -14,34 +15,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "DENSE_FLOOR",
     "DENSE_WEIGHT",
-    "LEXICAL_FLOOR",
     "PASSAGE_WEIGHTS",
+    "DenseScale",
     "Fused",
     "Merging",
     "article_scores",
     "convex",
     "dense_confidence",
+    "dense_scale",
     "lexical_confidence",
+    "near_enough",
     "relevant",
     "rrf",
+    "words_enough",
 ]
 
 Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
-DENSE_WEIGHT = 0.7
-"""Weight of the dense leg; flat between 0.6 and 0.8 on the collections measured."""
+DENSE_WEIGHT = 0.5
+"""Weight of the dense leg; flat from 0.4 to 0.55 on the collections measured."""
 PASSAGE_WEIGHTS = (1.0, 0.5, 0.25)
 """Weights of an article's best, second and third best passage in its dense score."""
-DENSE_FLOOR = 0.30
-"""Cosine of an article's best passage below which meaning alone is no reason to show it."""
-LEXICAL_FLOOR = 0.5
-"""Share of the query's idf mass below which words alone are no reason to show an article."""
 RRF_K = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)."""
-_MIDPOINT = 4.0
-_SLOPE = 0.8
+
+# An article's reason to be shown is its best passage's cosine plus half the share of the query's idf mass that it
+# holds. The second number is what the best article of an answer must reach for there to be an answer at all.
+_COVERAGE_WEIGHT = 0.5
+_REASON, _BEST_REASON = 0.35, 0.50
+_ALL_WORDS = 0.9
+"""Coverage that is reason enough by itself: a rare name typed alone, whatever the encoder makes of it."""
+_NEAR = 0.30
+_COVERED, _BEST_COVERED = 0.10, 0.30
+
+# Logistic curves from the sum, the lexical and the dense score to the share of articles judged relevant: slope, middle.
+_HYBRID_CURVE = (8.2, 0.57)
+_LEXICAL_CURVE = (7.0, 0.53)
+_DENSE_CURVE = (7.2, 0.69)
+
+_FEWEST_PASSAGES = 200
+_USUAL_DIVERSITY = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,34 @@ class Fused:
     lexical_share: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class DenseScale:
+    """What a cosine is worth: `background` is where the encoder puts texts that have nothing to do with one another,
+    `trust` in (0, 1] how well it tells the passages of this corpus apart."""
+
+    background: float = 0.0
+    trust: float = 1.0
+
+    def of(self, cosines: Floats) -> Floats:
+        """Cosines on the scale of the fusion: 0 for unrelated, at most 1; below 0 for less than unrelated."""
+        factor = self.trust / (1 - self.background)
+        return ((cosines - self.background) * factor).astype(np.float32)
+
+
+def dense_scale(mean: NDArray[np.float64], passages: int, background: float) -> DenseScale:
+    """The scale for a corpus with the mean passage vector `mean` (d,).
+
+    The squared length of the mean is the mean cosine between passages. Where that is high beyond the encoder's
+    background, all passages look alike to it, as they do in a language that it never learned: then words count more.
+    Too few passages say nothing about that.
+    """
+    background = min(max(background, 0.0), 0.95)
+    if passages < _FEWEST_PASSAGES:
+        return DenseScale(background)
+    alike = (float(mean @ mean) - background) / (1 - background)
+    return DenseScale(background, min(1.0, max(1 - alike, 0.05) / _USUAL_DIVERSITY))
+
+
 def article_scores(
     passage_scores: Floats, starts: NDArray[np.int64], weights: Sequence[float] = PASSAGE_WEIGHTS
 ) -> Floats:
@@ -83,22 +126,15 @@ def article_scores(
     return (total / sum(weights)).astype(np.float32)
 
 
-def convex(
-    lexical: Floats,
-    lexical_corpus: Floats,
-    dense: Floats,
-    dense_mean: float,
-    dense_deviation: float,
-    weight: float = DENSE_WEIGHT,
-) -> Fused:
-    """Weighted sum of both legs' standard scores.
+def convex(lexical: Floats, bound: float, dense: Floats, weight: float = DENSE_WEIGHT) -> Fused:
+    """Weighted sum of both legs' scores, turned into a probability.
 
-    `lexical` (n,) are the candidates' BM25 scores and `lexical_corpus` those of all articles, zeros included; `dense`
-    (n,) cosines, with mean and standard deviation of the query's cosine over all passages.
+    `lexical` (n,) are BM25 scores and `bound` the most that BM25 can give for the query; `dense` (n,) are cosines on
+    the scale of `DenseScale`.
     """
-    lexical_part = (1 - weight) * _standard(lexical, float(lexical_corpus.mean()), float(lexical_corpus.std()))
-    dense_part = weight * _standard(dense, dense_mean, dense_deviation)
-    return Fused(_confidence(lexical_part + dense_part), _share(lexical_part, dense_part))
+    lexical_part = (1 - weight) * _of_bound(lexical, bound)
+    dense_part = weight * dense.astype(np.float64)
+    return Fused(_logistic(lexical_part + dense_part, _HYBRID_CURVE), _share(lexical_part, dense_part))
 
 
 def rrf(lexical_rank: NDArray[np.int64], dense_rank: NDArray[np.int64]) -> Fused:
@@ -107,35 +143,54 @@ def rrf(lexical_rank: NDArray[np.int64], dense_rank: NDArray[np.int64]) -> Fused
     return Fused((parts[0] + parts[1]).astype(np.float32), _share(*parts))
 
 
-def lexical_confidence(lexical: Floats, lexical_corpus: Floats, coverage: Floats) -> Floats:
+def lexical_confidence(lexical: Floats, bound: float) -> Floats:
     """Scores in [0, 1] for the lexical ranking alone; monotonous in BM25."""
-    if not len(lexical):
-        return np.empty(0, np.float32)
-    return _confidence(_standard(lexical, float(lexical_corpus.mean()), float(lexical_corpus.std())))
+    return _logistic(_of_bound(lexical, bound), _LEXICAL_CURVE)
 
 
-def dense_confidence(dense: Floats, mean: float, deviation: float) -> Floats:
+def dense_confidence(dense: Floats) -> Floats:
     """Scores in [0, 1] for the dense ranking alone; monotonous in the cosine."""
-    return _confidence(_standard(dense, mean, deviation))
+    return _logistic(dense.astype(np.float64), _DENSE_CURVE)
 
 
-def relevant(dense: Floats, coverage: Floats) -> NDArray[np.bool_]:
-    """Which candidates have a reason to be shown: near enough in meaning, or holding enough of the query's words."""
-    return (dense >= DENSE_FLOOR) | (coverage >= LEXICAL_FLOOR)
+def relevant(best: Floats, coverage: Floats) -> Mask:
+    """Which candidates of the hybrid ranking have a reason to be shown; none where even the best has too little.
+
+    `best` (n,) is each article's best passage on the scale of `DenseScale`, `coverage` (n,) the share of the query's
+    idf mass that the article holds.
+    """
+    reason = best + _COVERAGE_WEIGHT * coverage
+    return _gated(reason, _REASON, _BEST_REASON) | (coverage >= _ALL_WORDS)
 
 
-def _standard(scores: NDArray[np.floating], mean: float, deviation: float) -> NDArray[np.float64]:
-    if deviation <= 1e-9:
-        return np.zeros(len(scores))
-    return (scores.astype(np.float64) - mean) / deviation
+def near_enough(best: Floats) -> Mask:
+    """Which candidates of the dense ranking alone have a reason to be shown."""
+    return best >= _NEAR
 
 
-def _confidence(standard: NDArray[np.floating]) -> Floats:
-    return (1 / (1 + np.exp(-_SLOPE * (standard - _MIDPOINT)))).astype(np.float32)
+def words_enough(coverage: Floats) -> Mask:
+    """Which candidates of the lexical ranking alone have a reason to be shown: one common word of many is none."""
+    return _gated(coverage, _COVERED, _BEST_COVERED)
 
 
-def _share(lexical: NDArray[np.floating], dense: NDArray[np.floating]) -> Floats:
+def _gated(reason: Floats, floor: float, best: float) -> Mask:
+    if not len(reason) or float(reason.max()) < best:
+        return np.zeros(len(reason), np.bool_)
+    return reason >= floor
+
+
+def _of_bound(lexical: Floats, bound: float) -> NDArray[np.float64]:
+    return lexical.astype(np.float64) / max(bound, 1e-9)
+
+
+def _logistic(values: NDArray[np.float64], curve: tuple[float, float]) -> Floats:
+    slope, middle = curve
+    return np.asarray(1 / (1 + np.exp(-slope * (values - middle))), np.float32)
+
+
+def _share(lexical: NDArray[np.float64], dense: NDArray[np.float64]) -> Floats:
     """The part of the sum that came from the lexical leg; a leg that speaks against an article has no share in it."""
     mine, other = np.maximum(lexical, 0), np.maximum(dense, 0)
     total = mine + other
-    return np.divide(mine, total, out=np.full(len(total), 0.5), where=total > 0).astype(np.float32)
+    share = np.divide(mine, total, out=np.full(len(total), 0.5), where=total > 0)
+    return share.astype(np.float32)

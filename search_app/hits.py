@@ -24,6 +24,8 @@ __all__ = ["HitBuilder", "article_info", "telling_words"]
 
 _COSINE_WEIGHT = 0.5
 """How much the cosine decides which passage of an article is shown; the rest is the share of the query's words."""
+_NEAREST = 3
+"""Passages of an article, nearest first, that may be the one shown."""
 _TELLING_WORDS = 12
 
 
@@ -105,7 +107,10 @@ class HitBuilder:
             share = sum(weight for term, weight in self._weights.items() if term in words) / mass
             return _COSINE_WEIGHT * cosines.get(passage.passage, 0.0) + (1 - _COSINE_WEIGHT) * share
 
-        best = max(passages, key=merit, default=None)
+        nearest = sorted(passages, key=lambda passage: -cosines.get(passage.passage, 0.0))
+        # Words are looked up only where the meaning is near already: analysing whole articles would take longer than
+        # the search itself.
+        best = max(nearest[:_NEAREST] if cosines else nearest, key=merit, default=None)
         return (best.start, best.end) if best else (0, 0)
 
     def _explanation(self, held: tuple[str, ...]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from indexer.lexical import Atom, LexicalIndex, LexicalScores
 from indexer.vectors import PassageScores, VectorIndex
 
 from . import fusion
-from .fusion import Merging
+from .fusion import DenseScale, Merging
 from .query import ParsedQuery
 
 __all__ = [
@@ -106,42 +106,47 @@ def newest_first(catalogue: Catalogue, allowed: Mask) -> Ranking:
     return _unscored(rows[order])
 
 
-def lexical_only(atoms: Sequence[Atom], lexical: LexicalIndex, allowed: Mask | None) -> Ranking:
+def lexical_only(
+    atoms: Sequence[Atom], lexical: LexicalIndex, allowed: Mask | None, merging: Merging = MERGING
+) -> Ranking:
     """The BM25 ranking alone."""
     scores = lexical.score(atoms)
     rows = _top_lexical(scores, allowed)
-    raw = scores.bm25[rows]
     count = len(rows)
-    return Ranking(
+    ranking = Ranking(
         rows=rows,
-        scores=fusion.lexical_confidence(raw, scores.bm25, scores.coverage[rows]),
-        lexical=raw,
+        scores=fusion.lexical_confidence(scores.bm25[rows], scores.bound),
+        lexical=scores.bm25[rows],
         dense=np.full(count, np.nan, np.float32),
         lexical_rank=np.arange(1, count + 1),
         dense_rank=np.zeros(count, np.int64),
         lexical_share=np.ones(count, np.float32),
         passages=np.full(count, -1, np.int64),
     )
+    return _kept(ranking, fusion.words_enough(scores.coverage[rows]), merging)
 
 
 def dense_only(
-    query: NDArray[np.float32], vectors: VectorIndex, allowed: Mask | None, merging: Merging = MERGING
+    query: NDArray[np.float32],
+    vectors: VectorIndex,
+    allowed: Mask | None,
+    scale: DenseScale,
+    merging: Merging = MERGING,
 ) -> Ranking:
     """The dense ranking alone."""
     dense = _top_dense(query, vectors, allowed, merging)
-    kept = (dense.best >= fusion.DENSE_FLOOR) | (not merging.floors)
-    rows, raw, passages = dense.rows[kept], dense.scores[kept], dense.passages[kept]
-    count = len(rows)
-    return Ranking(
-        rows=rows,
-        scores=fusion.dense_confidence(raw, *vectors.moments.of(query)),
+    count = len(dense.rows)
+    ranking = Ranking(
+        rows=dense.rows,
+        scores=fusion.dense_confidence(scale.of(dense.scores)),
         lexical=np.full(count, np.nan, np.float32),
-        dense=raw,
+        dense=dense.scores,
         lexical_rank=np.zeros(count, np.int64),
         dense_rank=np.arange(1, count + 1),
         lexical_share=np.zeros(count, np.float32),
-        passages=passages,
+        passages=dense.passages,
     )
+    return _kept(ranking, fusion.near_enough(scale.of(dense.best)), merging)
 
 
 def fuse(
@@ -150,6 +155,7 @@ def fuse(
     lexical: LexicalIndex,
     vectors: VectorIndex,
     allowed: Mask | None,
+    scale: DenseScale,
     merging: Merging = MERGING,
 ) -> Ranking:
     """Both rankings, merged by scores or by ranks.
@@ -163,11 +169,10 @@ def fuse(
     dense = _complete(query, vectors, rows, own_dense, merging)
     lexical_rank, dense_rank = _ranks(own_lexical, rows), _ranks(own_dense.rows, rows)
     raw = bm25.bm25[rows]
-    kept = fusion.relevant(dense.best, bm25.coverage[rows]) | (not merging.floors)
     if merging.method == "rrf":
         fused = fusion.rrf(lexical_rank, dense_rank)
     else:
-        fused = fusion.convex(raw, bm25.bm25, dense.scores, *vectors.moments.of(query), merging.dense_weight)
+        fused = fusion.convex(raw, bm25.bound, scale.of(dense.scores), merging.dense_weight)
     ranking = Ranking(
         rows=rows,
         scores=fused.scores,
@@ -178,7 +183,11 @@ def fuse(
         lexical_share=fused.lexical_share,
         passages=dense.passages,
     )
-    return ranking.take(np.flatnonzero(kept))
+    return _kept(ranking, fusion.relevant(scale.of(dense.best), bm25.coverage[rows]), merging)
+
+
+def _kept(ranking: Ranking, reasons: Mask, merging: Merging) -> Ranking:
+    return ranking.take(np.flatnonzero(reasons)) if merging.floors else ranking
 
 
 def _unscored(rows: Rows) -> Ranking:

@@ -97,7 +97,8 @@ class Results:
     """The answer to one query; iterating gives the hits of the page asked for.
 
     `total` counts the articles of the whole answer and is the same on every page; `facets` maps 'section' and
-    'source' to (value, count) pairs over the whole answer, most frequent first.
+    'source' to (value, count) pairs over the whole answer, most frequent first. A field that the search filters by is
+    counted as without that filter: so its counts say what other values would give.
     """
 
     query: str

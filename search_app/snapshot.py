@@ -17,6 +17,7 @@ from indexer.store import Store
 from indexer.vectors import VectorIndex
 from indexer.whoosh_index import WhooshIndex
 
+from .fusion import DenseScale, dense_scale
 from .suggest import Speller
 
 __all__ = ["Snapshot", "SnapshotSource"]
@@ -30,6 +31,7 @@ class Snapshot:
     catalogue: Catalogue
     lexical: LexicalIndex
     vectors: VectorIndex
+    scale: DenseScale
 
     @classmethod
     def load(cls, index_dir: Path, bm25: Bm25 | None = None) -> Snapshot:
@@ -37,11 +39,13 @@ class Snapshot:
         manifest = read_current(index_dir)
         folder = generation_folder(index_dir, manifest.generation)
         catalogue = Catalogue.load(folder)
+        vectors = FaissIndex(folder / VECTOR_FOLDER, catalogue)
         return cls(
             manifest=manifest,
             catalogue=catalogue,
             lexical=WhooshIndex(folder / LEXICAL_FOLDER, catalogue, bm25),
-            vectors=FaissIndex(folder / VECTOR_FOLDER, catalogue),
+            vectors=vectors,
+            scale=dense_scale(vectors.moments.mean, len(vectors), manifest.encoder.background),
         )
 
 

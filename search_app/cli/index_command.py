@@ -27,6 +27,7 @@ _STAGES = {
     "done": "done",
 }
 _LINE_EVERY = 10.0
+_FORESEEABLE = 0.01
 _SHOWN_SKIPPED = 10
 
 
@@ -107,8 +108,9 @@ class _Shown:
             return
         self._stage, self._last_line = progress.stage, time.monotonic()
         line = f"{_STAGES[progress.stage]}: {counts}"
-        if progress.stage == "reading" and progress.bytes_total and progress.bytes_read:
-            share = progress.bytes_read / progress.bytes_total
+        share = progress.bytes_read / progress.bytes_total if progress.bytes_total else 0.0
+        # From less than a hundredth nothing can be foretold: the first batch has yet to be encoded.
+        if progress.stage == "reading" and share > _FORESEEABLE:
             line += f", {share:.0%}, about {_duration(seconds * (1 - share) / share)} left"
         click.echo(line, err=True)
 

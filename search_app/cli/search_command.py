@@ -125,21 +125,25 @@ def _print_results(out: Console, results: Results, explain: bool) -> None:
 
 def _print_hits(out: Console, hits: Sequence[Hit], explain: bool) -> None:
     for hit in hits:
-        title = Text(f"{hit.rank:>2}. ")
-        title.append_text(marked(hit.article.title, hit.title_highlights))
+        title = marked(hit.article.title, hit.title_highlights)
         title.stylize("bold")
-        out.print(title)
+        _print_indented(out, title, f"{hit.rank:>2}. ")
         known = [when(hit.article.date), hit.article.section, hit.article.source, hit.article.author]
         out.print(Text("    " + " · ".join(harmless(part) for part in known if part), style="dim"))
-        snippet = marked(hit.snippet.text.replace("\n", " "), hit.snippet.highlights)
-        for line in snippet.wrap(out, max(out.width - 4, 20)):
-            out.print(Text("    ").append_text(line))
+        if hit.snippet.text:
+            _print_indented(out, marked(hit.snippet.text.replace("\n", " "), hit.snippet.highlights))
         out.print(Text(f"    score {hit.score:.2f}: {harmless(hit.why)}", style="green"))
         if explain:
             out.print(Text(f"    words:   {_leg(hit.lexical, 'BM25')}", style="dim"))
             out.print(Text(f"    meaning: {_leg(hit.dense, 'cosine')}", style="dim"))
         out.print(Text(f"    id {harmless(hit.article.id)}", style="dim"))
         out.print()
+
+
+def _print_indented(out: Console, text: Text, first: str = "    ") -> None:
+    for line in text.wrap(out, max(out.width - len(first), 20)):
+        out.print(Text(first).append_text(line))
+        first = " " * len(first)
 
 
 def _leg(leg: LegScore | None, unit: str) -> str:

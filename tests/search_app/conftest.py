@@ -1,31 +1,34 @@
 from __future__ import annotations
 
-import importlib
-import sys
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from indexer.build import build_index
+from search_app.engine import SearchEngine
 from search_app.web import create_app
 from search_app.web.site import Engine
-from tests.search_app.fake_engine import FakeEngine
 from tests.search_app.small_archive import ARTICLES
 
 
 @pytest.fixture(scope="session")
-def engine() -> Engine:
-    return FakeEngine(ARTICLES)
+def index_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of the small archive, made with the bundled encoder.
+
+    The articles do not go through a reader: readers would take the markup out of the hostile ones.
+    """
+    folder = tmp_path_factory.mktemp("small_archive")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("indexer.build.read_sources", lambda *_, **__: iter(ARTICLES))
+        build_index([], folder)
+    return folder
 
 
-@pytest.fixture
-def engine_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The module that `create_app(index_dir)` opens its engine from."""
-    try:
-        importlib.import_module("search_app.engine")
-    except ImportError:
-        monkeypatch.setitem(sys.modules, "search_app.engine", SimpleNamespace(SearchEngine=FakeEngine))
+@pytest.fixture(scope="session")
+def engine(index_dir: Path) -> Engine:
+    return SearchEngine.open(index_dir)
 
 
 @pytest.fixture

@@ -114,7 +114,6 @@ def test_a_host_may_mount_it_at_its_root_beside_its_own_static_folder(engine: En
     assert "--paper" in client.get("/assets/style.css").text
 
 
-@pytest.mark.usefixtures("engine_module")
 def test_without_an_index_the_pages_say_what_to_do(tmp_path: Path) -> None:
     client = create_app(tmp_path / "none").test_client()
     for address in ("/", "/?q=harbour", "/article/storm"):

@@ -81,7 +81,6 @@ def test_a_port_that_is_none_is_refused(port: int) -> None:
         server.serve("index", "127.0.0.1", port, 2)
 
 
-@pytest.mark.usefixtures("engine_module")
 def test_without_an_index_there_is_nothing_to_serve(tmp_path: Path) -> None:
     with pytest.raises(IndexNotFound):
         server.serve(tmp_path / "none", "127.0.0.1", 0, 2)

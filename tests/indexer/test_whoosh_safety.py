@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import io
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+from whoosh import index as whoosh_index
+
+from indexer import whoosh_postings
+from indexer.analysis import index_tokens
+from indexer.article import Article
+from indexer.catalogue import Catalogue
+from indexer.errors import IndexDamaged
+from indexer.lexical import Atom
+from indexer.whoosh_index import WhooshIndex, update_whoosh
+from indexer.whoosh_safety import load, loads
+
+CATALOGUE = Catalogue.build((doc, None, None, None, None) for doc in (1, 2, 3))
+ARTICLES = [(doc, Article(f"a{doc}", f"Title {doc}", "harbour ferry " * doc + f"only{doc}")) for doc in (1, 2, 3)]
+
+
+class Bomb:
+    """A pickle of this would write a file where it is opened."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return (Path.touch, (self.target,))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "lexical").mkdir()
+    update_whoosh(tmp_path / "lexical", None, added=ARTICLES, removed=())
+    return tmp_path / "lexical"
+
+
+def test_an_index_of_our_own_opens_and_answers(folder: Path) -> None:
+    index = WhooshIndex(folder, CATALOGUE)
+    assert index.match(Atom("only2")).tolist() == [False, True, False]
+    assert index.match(Atom("harbour ferry", phrase=True)).all()
+
+
+def test_an_updated_index_with_deletions_opens(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "next").mkdir()
+    update_whoosh(tmp_path / "next", folder, added=[(4, Article("a4", "Four", "quay"))], removed=ARTICLES[:1])
+    index = WhooshIndex(tmp_path / "next", Catalogue.build((doc, None, None, None, None) for doc in (2, 3, 4)))
+    assert index.match(Atom("quay")).tolist() == [False, False, True]
+
+
+def test_a_foreign_schema_runs_nothing(folder: Path, tmp_path: Path) -> None:
+    handle = whoosh_index.open_dir(str(folder))
+    schema = whoosh_postings.schema()
+    schema.names_and_bomb = Bomb(tmp_path / "exploded")
+    toc = whoosh_index.TOC(schema, handle._segments(), 9)
+    toc.write(handle.storage, handle.indexname)
+    assert pickle.dumps(Bomb(tmp_path / "exploded"))
+    with pytest.raises(IndexDamaged, match="concord rebuild"):
+        WhooshIndex(folder, CATALOGUE)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_foreign_segments_run_nothing(folder: Path, tmp_path: Path) -> None:
+    handle = whoosh_index.open_dir(str(folder))
+    toc = whoosh_index.TOC(whoosh_postings.schema(), [*handle._segments(), Bomb(tmp_path / "exploded")], 9)
+    toc.write(handle.storage, handle.indexname)
+    with pytest.raises(IndexDamaged, match="concord rebuild"):
+        WhooshIndex(folder, CATALOGUE)
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("opened", [loads, lambda data: load(io.BytesIO(data))])
+def test_what_is_no_part_of_an_index_is_refused(opened: object, tmp_path: Path) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="may not name"):
+        opened(pickle.dumps(Bomb(tmp_path / "exploded")))  # type: ignore[operator]
+    with pytest.raises(pickle.UnpicklingError, match=r"shutil\.rmtree"):
+        opened(pickle.dumps(shutil.rmtree))  # type: ignore[operator]
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_terms_survive_the_packing_of_positions() -> None:
+    tokens = index_tokens("ferry, ferry and again a ferry")
+    (ferry,) = [entry for entry in whoosh_postings.AnalysedText().index(tokens) if entry[0] == b"ferri"]
+    assert ferry[1] == 3
+    assert whoosh_postings.PackedPositions().decode_positions(ferry[3]) == [0, 1, 5]
