@@ -192,5 +192,5 @@ def _share(lexical: NDArray[np.float64], dense: NDArray[np.float64]) -> Floats:
     """The part of the sum that came from the lexical leg; a leg that speaks against an article has no share in it."""
     mine, other = np.maximum(lexical, 0), np.maximum(dense, 0)
     total = mine + other
-    share = np.divide(mine, total, out=np.full(len(total), 0.5), where=total > 0)
-    return share.astype(np.float32)
+    share: Floats = np.divide(mine, total, out=np.full(len(total), 0.5), where=total > 0).astype(np.float32)
+    return share
