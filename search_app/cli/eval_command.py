@@ -149,10 +149,10 @@ def _print(comparison: Comparison, collection: Collection, foreign: dict[str, li
     out = console()
     first = comparison.measures[0]
     table = Table(title=f"{collection.name}: {len(comparison.queries):,} queries, x 100")
-    table.add_column("setting")
+    table.add_column("setting", no_wrap=True)
     for name in comparison.measures:
         table.add_column(name, justify="right")
-    for name in ("difference", "p", "wins", "losses", "unanswered", "dropped by floors"):
+    for name in ("gain", "p", "wins", "losses", "silent", "dropped"):
         table.add_column(name, justify="right")
     best = next((o for o in comparison.outcomes if o.setting.name == comparison.baseline), None)
     for outcome in comparison.outcomes:
@@ -167,8 +167,9 @@ def _print(comparison: Comparison, collection: Collection, foreign: dict[str, li
     out.print(table)
     if best is not None:
         out.print(
-            f"Differences are of {first} against '{best.setting.name}', the better single ranking: paired "
-            f"randomisation test, two-sided, 10,000 resamples; * is p < {_SIGNIFICANT}.",
+            f"Gain, p, wins and losses are those of {first} against '{best.setting.name}', the better single ranking: "
+            f"paired randomisation test, two-sided, 10,000 resamples; * is p < {_SIGNIFICANT}. Silent: queries that "
+            "find nothing. Dropped: relevant articles of the top 10 that the floors keep out.",
             style="dim",
         )
     for name, counts in foreign.items():
