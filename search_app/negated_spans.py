@@ -24,6 +24,7 @@ from .negation_words import (
     NOT_LESS,
     NOT_NON,
     NOT_UN,
+    PARTICIPLES,
     PAST,
     PSEUDO,
     UNDOING,
@@ -99,8 +100,9 @@ def negative_base(word: str) -> str | None:
         return word[4:]
     if word.endswith("-free") and len(word) > 7:
         return word[:-5]
-    if word.startswith("un") and len(word) > 6 and word.endswith(("ed", "en")) and word not in NOT_UN:
-        return word[2:].lstrip("-")
+    if word.startswith("un") and word not in NOT_UN:
+        base = word[2:].lstrip("-")
+        return base if (len(base) > 4 and base.endswith(("ed", "en"))) or base in PARTICIPLES else None
     if word.endswith("less") and len(word) > 7 and word not in NOT_LESS:
         return word[:-4].rstrip("-")
     return None

@@ -24,6 +24,7 @@ from .negation_words import (
     FIXED,
     METONYMS,
     PARTICIPLES,
+    PREPOSITIONS,
     QUERY_CUES,
     QUERY_STOPS,
     RELATIVES,
@@ -32,7 +33,7 @@ from .negation_words import (
 )
 from .query import ParsedQuery
 
-__all__ = ["SILENT", "Denial", "Verdict", "adjusted", "denial", "verdicts", "without_denied"]
+__all__ = ["Denial", "Encode", "Verdict", "adjusted", "denial", "verdicts", "without_denied"]
 
 Encode = Callable[[list[str]], NDArray[np.float32]]
 Floats = NDArray[np.float32]
@@ -40,20 +41,25 @@ Floats = NDArray[np.float32]
 _COSINE_NONE, _COSINE_FULL = 0.25, 0.70
 """Cosines of two short texts at which they have nothing, and everything, in common for a verdict."""
 _WORDS_WEIGHT = 0.9
-_MEANING_WEIGHT = 0.7
+_MEANING_WEIGHT = 0.6
 """Weight of likeness in meaning alone where a statement denies nothing: near misses are frequent among those."""
-_THRESHOLD = 0.3
-"""Strength that a statement needs to be one about the denied thing."""
+_PRESENT, _ABSENT = 0.3, 0.22
+"""Strength that a statement of presence, and one of absence, needs to be about the denied thing."""
 _ABSENCE_FIRST = 0.25
 """How much weaker a statement of absence may be than one of presence in the same article and still decide."""
-_GAIN = 3.0
-"""The most by which a verdict moves a score, in log-odds."""
+_LIFT, _DROP = 3.0, 6.0
+"""The most by which a verdict lifts and lowers a score, in log-odds.
+
+An article that states the opposite holds all words of the query; the larger the archive, the farther it stands above.
+"""
 _REACH = (2.5, 5.0)
 """How far, in log-odds, a score may lie below the best for an article to be lifted fully, and not at all."""
 _PUNCTUATION = ",;:!?()."
 _DANGLING = frozenset(["that", "which", "where", "with", "who", "and", "in", "whom", "left", "has", "had"])
 """Words that lead to the denied part and are none of the affirmed one's."""
 _KEY_WORDS = 6
+_RANKS_A_SPAN = 2
+"""Places in the ranking that cost an article one of the spans that are encoded."""
 _MAX_SPANS = 48
 
 
@@ -144,12 +150,14 @@ def adjusted(scores: Floats, found: Sequence[Verdict]) -> Floats:
     """
     if not len(scores):
         return scores
-    odds = np.log(np.clip(scores, 1e-6, 1 - 1e-6) / (1 - np.clip(scores, 1e-6, 1 - 1e-6)), dtype=np.float64)
+    inside = np.clip(scores.astype(np.float64), 1e-6, 1 - 1e-6)
+    odds = np.log(inside / (1 - inside))
+    strength = np.array([verdict.strength for verdict in found])
+    odds -= _DROP * strength * np.array([verdict.stance == "present" for verdict in found])
     near = np.clip((_REACH[1] - (odds.max() - odds)) / (_REACH[1] - _REACH[0]), 0, 1)
-    sign = {"absent": 1.0, "present": -1.0, "silent": 0.0}
-    moves = np.array([_GAIN * sign[verdict.stance] * verdict.strength for verdict in found])
-    moved = 1 / (1 + np.exp(-(odds + np.where(moves > 0, moves * near, moves))))
-    return np.where(moves == 0, scores, moved).astype(np.float32)
+    odds += _LIFT * strength * near * np.array([verdict.stance == "absent" for verdict in found])
+    silent = np.array([verdict.stance == "silent" for verdict in found])
+    return np.where(silent, scores, 1 / (1 + np.exp(-odds))).astype(np.float32)
 
 
 def _has_content(words: Sequence[str]) -> bool:
@@ -194,15 +202,20 @@ def _denies(written: Sequence[str], words: Sequence[str], start: int, end: int) 
     following = words[end] if end < len(words) else ""
     if cue == "no" and following[:1].isdigit():
         return False
-    if words[start:end] in (["not"], ["never"]) and following not in PARTICIPLES and not following.endswith("ed"):
+    alone = words[start:end] in (["not"], ["never"])
+    if alone and not (_is_participle(following) or PREPOSITIONS.intersection(words[end + 1 : end + 2])):
         return False
-    if words[start:end] in (["not"], ["never"], ["no"]) and not CLAIMING.isdisjoint(words[:start]):
+    if (alone or words[start:end] == ["no"]) and not CLAIMING.isdisjoint(words[:start]):
         return False
     relative = any(word in RELATIVES for word in words[:start])
     if any(word in AUXILIARIES or word.endswith("n't") for word in words[end:]) and not relative:
         return False
     adverbial = cue in ("without", "with", "in", "except", "instead", "rather", "excluding", "apart")
     return adverbial or relative or not any(word in AUXILIARIES for word in words[:start])
+
+
+def _is_participle(word: str) -> bool:
+    return word in PARTICIPLES or word.endswith("ed")
 
 
 def _denying_word(word: str) -> str | None:
@@ -260,19 +273,25 @@ def _meant(text: str) -> set[str]:
 
 
 def _affordable(read: Sequence[Sequence[_Statement]]) -> list[str]:
-    """The texts worth encoding: of each article in turn its denials, then the rest; not what words decide already."""
+    """The texts worth encoding: of each article its denials, then the rest, and more of those that stand first.
+
+    Not what words decide already.
+    """
 
     def order(statement: _Statement) -> tuple[bool, bool, int]:
         return not statement.span.cue, not statement.share, statement.sentence
 
-    queues = [
-        sorted((item for item in statements if item.span.text and item.share < 1), key=order) for statements in read
-    ]
+    wanted: list[tuple[float, int, str]] = []
+    for rank, statements in enumerate(read):
+        if any(item.span.cue and item.share == 1 and item.span.weight > _WORDS_WEIGHT for item in statements):
+            continue
+        queue = sorted((item for item in statements if item.span.text and item.share < 1), key=order)
+        wanted += ((place + rank / _RANKS_A_SPAN, rank, item.span.text) for place, item in enumerate(queue))
     texts: dict[str, None] = {}
-    for place in range(max(map(len, queues), default=0)):
-        for queue in queues:
-            if place < len(queue) and len(texts) < _MAX_SPANS:
-                texts.setdefault(queue[place].span.text)
+    for _, _, text in sorted(wanted):
+        if len(texts) == _MAX_SPANS:
+            break
+        texts.setdefault(text)
     return list(texts)
 
 
@@ -285,9 +304,9 @@ def _verdict(statements: Sequence[_Statement], cosines: dict[str, float]) -> Ver
         if strength > best[denies][0]:
             best[denies] = strength, statement
     (against, no), (in_favour, yes) = best[True], best[False]
-    if no is not None and against >= _THRESHOLD and against >= in_favour - _ABSENCE_FIRST:
+    if no is not None and against >= _ABSENT and against >= in_favour - _ABSENCE_FIRST:
         return Verdict("absent", no.sentence, no.span.cue, min(against, 1.0))
-    if yes is not None and in_favour >= _THRESHOLD:
+    if yes is not None and in_favour >= _PRESENT:
         return Verdict("present", yes.sentence, "", min(in_favour, 1.0))
     return SILENT
 

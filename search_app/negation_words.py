@@ -26,6 +26,7 @@ __all__ = [
     "NOT_UN",
     "PARTICIPLES",
     "PAST",
+    "PREPOSITIONS",
     "PSEUDO",
     "QUERY_CUES",
     "QUERY_STOPS",
@@ -76,6 +77,9 @@ QUERY_STOPS = _words(
 )
 """Words at which the denied part of a query ends, once it has a word of its own."""
 
+PREPOSITIONS = _words("by on in at to from with for into under")
+"""What follows a participle, whatever its form: 'not broadcast on television'."""
+
 RELATIVES = _words("that which who whose where when whom how why")
 """Words after which a finite verb belongs to a clause that qualifies a noun, not to a claim."""
 
@@ -93,6 +97,7 @@ PARTICIPLES = _words(
     "made held built sent paid put told taken given shown seen found brought bought caught left lost led met read run "
     "said sold set shot cut hit hurt kept known won written driven chosen drawn grown spoken stolen sworn broken "
     "beaten "
+    "broadcast cast paid spent seen heard sung bound dealt fed felt bred lent laid spread split sat "
     "born done begun sought taught fought struck understood invited backed by from involving including requiring "
     "needing using under due subject in"
 )
@@ -116,7 +121,7 @@ NOT_UN = _words(
     "uncovered unveiled undertaken undefeated unleashed unfolded unrelated undergo understood undermined underwent "
     "uneven unchanged unconfirmed untapped unseated unbeaten undersigned unearthed undocumented unclaimed unrivalled "
     "untitled unloaded undercooked "
-    "unraveled unravelled undone unspoken unwanted undisputed uninvolved"
+    "unraveled unravelled undone undue unspoken unwanted undisputed uninvolved"
 )
 NOT_NON = _words(
     "profit governmental fiction stop executive proliferation aggression league lethal aligned fungible league "

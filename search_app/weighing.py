@@ -15,10 +15,12 @@ from .query import ParsedQuery
 from .ranking import Ranking
 from .snapshot import Snapshot
 
-__all__ = ["DEPTH", "Evidence", "affirmed_query", "query_texts", "weigh"]
+__all__ = ["DEPTH", "FLOOR", "Evidence", "affirmed_query", "query_texts", "weigh"]
 
 DEPTH = 20
 """Articles, from the first on, that are read."""
+FLOOR = 0.20
+"""Cosine that is enough for a denying query, beside better ones: the denied words pull it away from what fits."""
 _PASSAGES = 3
 """Passages of an article that are read: those nearest to the query."""
 
