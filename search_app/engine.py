@@ -19,13 +19,16 @@ from indexer.errors import IndexDamaged, NotFound, UsageError
 from indexer.store import RowGone, Store
 
 from .filters import DateLike, given_filters, mask_of
+from .fusion import DENSE_FLOOR
 from .hits import HitBuilder, telling_words
+from .negation import Denial, denial
 from .query import ParsedQuery, interpret, parse, with_filters, without_filters
 from .ranking import Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
 from .results import Hit, Results, Suggestion
 from .snapshot import Snapshot, SnapshotSource
 from .suggest import RARE, suggest
 from .suggestions import suggest_filters
+from .weighing import FLOOR, Evidence, affirmed_query, query_texts, weigh
 
 __all__ = ["DEFAULT_K", "FUSIONS", "MAX_K", "MODES", "IndexStatus", "SearchEngine"]
 
@@ -119,15 +122,23 @@ class SearchEngine:
         typed = parse(query)
         parsed = with_filters(typed, given_filters(since, until, section, source, author))
 
+        denied = denial(parsed) if mode == "hybrid" else None
+        asked, floor = (affirmed_query(parsed, denied), FLOOR) if denied else (parsed, DENSE_FLOOR)
+
         def answer(snapshot: Snapshot, store: Store) -> Results:
-            vector = self._vector(parsed, snapshot) if mode != "lexical" else None
+            vector = self._vector(parsed, snapshot, denied) if mode != "lexical" else None
 
             def rank_without(field: str) -> Ranking:
                 # Values of one field are alternatives, so its counts are those of the answer without that filter.
-                return _rank(without_filters(parsed, [field]), vector, snapshot, mode, fusion)
+                return _rank(without_filters(asked, [field]), vector, snapshot, mode, fusion, floor)
 
-            ranking = _sorted(_rank(parsed, vector, snapshot, mode, fusion), snapshot, store)
-            builder = HitBuilder(parsed, snapshot, store, vector=vector, explain=explain)
+            ranking = _sorted(_rank(asked, vector, snapshot, mode, fusion, floor), snapshot, store)
+            evidence: dict[int, Evidence] = {}
+            if denied and vector is not None and len(ranking):
+                encode = self._source.encoder(snapshot.manifest).encode_passages
+                ranking, evidence = weigh(ranking, denied, vector, snapshot, store, encode)
+                ranking = _sorted(ranking, snapshot, store)
+            builder = HitBuilder(parsed, snapshot, store, vector=vector, explain=explain, evidence=evidence)
             start = (page - 1) * k
             suggestions = self._spelling(parsed, snapshot)
             if not len(ranking):
@@ -213,11 +224,14 @@ class SearchEngine:
             size_bytes=_size(self._source.index_dir),
         )
 
-    def _vector(self, parsed: ParsedQuery, snapshot: Snapshot) -> NDArray[np.float32] | None:
+    def _vector(
+        self, parsed: ParsedQuery, snapshot: Snapshot, denied: Denial | None = None
+    ) -> NDArray[np.float32] | None:
         if not parsed.semantic:
             return None
-        vector: NDArray[np.float32] = self._source.encoder(snapshot.manifest).encode_queries([parsed.semantic])[0]
-        return vector
+        texts = query_texts(parsed, denied)
+        mean: NDArray[np.float32] = self._source.encoder(snapshot.manifest).encode_queries(texts).mean(axis=0)
+        return mean if len(texts) == 1 else mean / max(float(np.linalg.norm(mean)), 1e-9)
 
     def _spelling(self, parsed: ParsedQuery, snapshot: Snapshot) -> tuple[Suggestion, ...]:
         """'Did you mean', asked only when a word of the query is rare enough to be a slip."""
@@ -244,7 +258,12 @@ class SearchEngine:
 
 
 def _rank(
-    parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, fusion: str
+    parsed: ParsedQuery,
+    vector: NDArray[np.float32] | None,
+    snapshot: Snapshot,
+    mode: str,
+    fusion: str,
+    floor: float = DENSE_FLOOR,
 ) -> Ranking:
     lexical, vectors = snapshot.lexical, snapshot.vectors
     allowed = required(parsed, lexical, mask_of(parsed.filters, snapshot.catalogue))
@@ -256,7 +275,7 @@ def _rank(
         return lexical_only(parsed.scoring, lexical, allowed)
     if mode == "semantic":
         return dense_only(vector, vectors, allowed)
-    return fuse(parsed.scoring, vector, lexical, vectors, allowed, fusion)
+    return fuse(parsed.scoring, vector, lexical, vectors, allowed, fusion, floor=floor)
 
 
 def _filter_suggestions(

@@ -137,10 +137,13 @@ def fuse(
     vectors: VectorIndex,
     allowed: Mask | None,
     method: str,
+    *,
+    floor: float = fusion.DENSE_FLOOR,
 ) -> Ranking:
     """Both rankings, merged by scores ('convex') or by ranks ('rrf').
 
-    An article that only one leg found gets the other leg's score computed, not zero.
+    An article that only one leg found gets the other leg's score computed, not zero. A `floor` (cosine) below the usual
+    one lets more articles in, but only beside others that have a reason to be shown.
     """
     bm25 = lexical.score(atoms)
     own_lexical = _top_lexical(bm25, allowed)
@@ -150,6 +153,8 @@ def fuse(
     lexical_rank, dense_rank = _ranks(own_lexical, rows), _ranks(own_dense.rows, rows)
     raw = bm25.bm25[rows]
     kept = fusion.relevant(dense.scores, bm25.coverage[rows])
+    if kept.any():
+        kept |= dense.scores >= floor
     if method == "rrf":
         fused = fusion.rrf(lexical_rank, dense_rank)
     else:
