@@ -72,10 +72,11 @@ class IndexStatus:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """A ranking and what it was made with: the query as both legs were asked it, its unit vector (None when words alone
-    were asked), and for a denying query the evidence by catalogue row."""
+    """A ranking and what it was made with: the query as both legs were asked it, how they were merged, its unit vector
+    (None when words alone were asked), and for a denying query the evidence by catalogue row."""
 
     asked: ParsedQuery
+    merging: Merging
     vector: NDArray[np.float32] | None
     ranking: Ranking
     evidence: dict[int, Evidence]
@@ -144,7 +145,7 @@ class SearchEngine:
             def widened(wider: ParsedQuery) -> Ranking:
                 """The answer to the same query with fewer filters."""
                 asked = replace(found.asked, filters=wider.filters)
-                return _rank(asked, found.vector, snapshot, mode, merging)
+                return _rank(asked, found.vector, snapshot, mode, found.merging)
 
             builder = HitBuilder(parsed, snapshot, store, vector=found.vector, explain=explain, evidence=found.evidence)
             start = (page - 1) * k
@@ -262,9 +263,9 @@ class SearchEngine:
             vector = mean_vector(encoder.encode_queries(query_texts(parsed, denied)))
         ranking = _sorted(_rank(asked, vector, snapshot, mode, merging), snapshot, store)
         if denied is None or vector is None or not len(ranking):
-            return _Answer(asked, vector, ranking, {})
+            return _Answer(asked, merging, vector, ranking, {})
         ranking, evidence = weigh(ranking, denied, vector, snapshot, store, encoder.encode_passages)
-        return _Answer(asked, vector, _sorted(ranking, snapshot, store), evidence)
+        return _Answer(asked, merging, vector, _sorted(ranking, snapshot, store), evidence)
 
     def _spelling(self, parsed: ParsedQuery, snapshot: Snapshot) -> tuple[Suggestion, ...]:
         """'Did you mean', asked only when a word of the query is rare enough to be a slip."""

@@ -132,7 +132,7 @@ def _print_hits(out: Console, hits: Sequence[Hit], explain: bool) -> None:
         out.print(Text("    " + " · ".join(harmless(part) for part in known if part), style="dim"))
         if hit.snippet.text:
             _print_indented(out, marked(hit.snippet.text.replace("\n", " "), hit.snippet.highlights))
-        out.print(Text(f"    score {hit.score:.2f}: {harmless(hit.why)}", style="green"))
+        _print_indented(out, Text(f"score {hit.score:.2f}: {harmless(hit.why)}", style="green"))
         if explain:
             out.print(Text(f"    words:   {_leg(hit.lexical, 'BM25')}", style="dim"))
             out.print(Text(f"    meaning: {_leg(hit.dense, 'cosine')}", style="dim"))

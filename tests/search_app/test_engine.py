@@ -295,3 +295,9 @@ def test_dense_scores_are_cosines(engine: SearchEngine) -> None:
         best = float(np.max(snapshot.vectors.article_vectors(row) @ query))
         assert hit.dense is not None
         assert hit.dense.score == pytest.approx(best, abs=2e-3)
+
+
+def test_a_facet_promises_what_its_filter_gives_for_a_denying_query(engine: SearchEngine) -> None:
+    query = "ferry crossing without a pilot"
+    for section, count in engine.search(query).facets["section"]:
+        assert engine.search(query, section=section).total == count
