@@ -24,6 +24,7 @@ from .query import ParsedQuery, interpret, parse, with_filters, without_filters
 from .ranking import Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
 from .results import Hit, Results, Suggestion
 from .snapshot import Snapshot, SnapshotSource
+from .stages import stage
 from .suggest import RARE, suggest
 from .suggestions import suggest_filters
 
@@ -116,8 +117,9 @@ class SearchEngine:
         """
         started = time.perf_counter()
         _check(mode, k, page, fusion)
-        typed = parse(query)
-        parsed = with_filters(typed, given_filters(since, until, section, source, author))
+        with stage("parse"):
+            typed = parse(query)
+            parsed = with_filters(typed, given_filters(since, until, section, source, author))
 
         def answer(snapshot: Snapshot, store: Store) -> Results:
             vector = self._vector(parsed, snapshot) if mode != "lexical" else None
@@ -213,12 +215,14 @@ class SearchEngine:
             size_bytes=_size(self._source.index_dir),
         )
 
+    @stage("encode")
     def _vector(self, parsed: ParsedQuery, snapshot: Snapshot) -> NDArray[np.float32] | None:
         if not parsed.semantic:
             return None
         vector: NDArray[np.float32] = self._source.encoder(snapshot.manifest).encode_queries([parsed.semantic])[0]
         return vector
 
+    @stage("suggestions")
     def _spelling(self, parsed: ParsedQuery, snapshot: Snapshot) -> tuple[Suggestion, ...]:
         """'Did you mean', asked only when a word of the query is rare enough to be a slip."""
         words = {term for atom in parsed.scoring for term in terms(atom.text)}
@@ -243,6 +247,7 @@ class SearchEngine:
         raise AssertionError("unreachable")
 
 
+@stage("fusion")
 def _rank(
     parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, fusion: str
 ) -> Ranking:
@@ -259,6 +264,7 @@ def _rank(
     return fuse(parsed.scoring, vector, lexical, vectors, allowed, fusion)
 
 
+@stage("suggestions")
 def _filter_suggestions(
     parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, fusion: str
 ) -> tuple[Suggestion, ...]:
@@ -268,6 +274,7 @@ def _filter_suggestions(
     return suggest_filters(parsed, tuple(interpret(parsed).filters), count)
 
 
+@stage("fusion")
 def _sorted(ranking: Ranking, snapshot: Snapshot, store: Store) -> Ranking:
     """Best first; articles with the same score by their ids, so that the order is the same everywhere and always."""
     docs = snapshot.catalogue.docs[ranking.rows].tolist()

@@ -14,6 +14,7 @@ from indexer.vectors import PassageScores, VectorIndex
 
 from . import fusion
 from .query import ParsedQuery
+from .stages import stage
 
 __all__ = [
     "ARTICLE_DEPTH",
@@ -69,6 +70,7 @@ class _Dense:
     passages: NDArray[np.int64]
 
 
+@stage("lexical")
 def required(parsed: ParsedQuery, lexical: LexicalIndex, allowed: Mask | None) -> Mask | None:
     """`allowed`, narrowed to the articles that hold every must, and none of what must not be in them."""
     mask = allowed
@@ -96,7 +98,7 @@ def newest_first(catalogue: Catalogue, allowed: Mask) -> Ranking:
 
 def lexical_only(atoms: Sequence[Atom], lexical: LexicalIndex, allowed: Mask | None) -> Ranking:
     """The BM25 ranking alone."""
-    scores = lexical.score(atoms)
+    scores = _bm25(atoms, lexical)
     rows = _top_lexical(scores, allowed)
     raw = scores.bm25[rows]
     count = len(rows)
@@ -142,7 +144,7 @@ def fuse(
 
     An article that only one leg found gets the other leg's score computed, not zero.
     """
-    bm25 = lexical.score(atoms)
+    bm25 = _bm25(atoms, lexical)
     own_lexical = _top_lexical(bm25, allowed)
     own_dense = _top_dense(query, vectors, allowed)
     rows = np.union1d(own_lexical, own_dense.rows)
@@ -176,6 +178,11 @@ def _unscored(rows: Rows) -> Ranking:
     return Ranking(rows, scores, missing, missing, unranked, unranked, np.zeros(count, np.float32), unranked - 1)
 
 
+@stage("lexical")
+def _bm25(atoms: Sequence[Atom], lexical: LexicalIndex) -> LexicalScores:
+    return lexical.score(atoms)
+
+
 def _top_lexical(scores: LexicalScores, allowed: Mask | None) -> Rows:
     usable = scores.bm25 if allowed is None else np.where(allowed, scores.bm25, 0)
     rows = np.flatnonzero(usable > 0)
@@ -184,6 +191,7 @@ def _top_lexical(scores: LexicalScores, allowed: Mask | None) -> Rows:
     return rows[np.lexsort((rows, -usable[rows]))]
 
 
+@stage("dense")
 def _top_dense(query: NDArray[np.float32], vectors: VectorIndex, allowed: Mask | None) -> _Dense:
     found = vectors.search(query, ARTICLE_DEPTH * _PASSAGES_PER_ARTICLE, allowed)
     _, first = np.unique(found.rows, return_index=True)
@@ -193,6 +201,7 @@ def _top_dense(query: NDArray[np.float32], vectors: VectorIndex, allowed: Mask |
     return _Dense(articles.rows[order], articles.scores[order], articles.passages[order])
 
 
+@stage("dense")
 def _complete(query: NDArray[np.float32], vectors: VectorIndex, rows: Rows, own: _Dense) -> _Dense:
     """Dense scores of all of `rows` (ascending): the leg's own, and those of the others computed."""
     missing = np.setdiff1d(rows, own.rows, assume_unique=True)
