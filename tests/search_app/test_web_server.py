@@ -27,7 +27,7 @@ class Engine(FakeEngine):
         print("warm", flush=True)
 
 server.open_engine = lambda index_dir: Engine(ARTICLES)
-server.serve("index", "127.0.0.1", 0, 2)
+server.serve("index", "127.0.0.1", 0)
 """
 
 
@@ -62,7 +62,7 @@ def test_a_port_in_use_is_one_sentence_with_the_way_out(engine: Engine, monkeypa
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(ConcordError, match=rf"^Port {port} on 127\.0\.0\.1 is in use; .* --port\.$") as caught:
-            server.serve("index", "127.0.0.1", port, 2)
+            server.serve("index", "127.0.0.1", port)
     assert caught.value.exit_code == 1
 
 
@@ -72,15 +72,15 @@ def test_an_address_that_cannot_be_had_is_one_sentence(
 ) -> None:
     monkeypatch.setattr(server, "open_engine", lambda _: engine)
     with pytest.raises(ConcordError, match="choose another --host or --port"):
-        server.serve("index", host, port, 2)
+        server.serve("index", host, port)
 
 
 @pytest.mark.parametrize("port", [-1, 70_000])
 def test_a_port_that_is_none_is_refused(port: int) -> None:
     with pytest.raises(UsageError, match=f"^The port is {port}; it must be from 0 to 65535"):
-        server.serve("index", "127.0.0.1", port, 2)
+        server.serve("index", "127.0.0.1", port)
 
 
 def test_without_an_index_there_is_nothing_to_serve(tmp_path: Path) -> None:
     with pytest.raises(IndexNotFound):
-        server.serve(tmp_path / "none", "127.0.0.1", 0, 2)
+        server.serve(tmp_path / "none", "127.0.0.1", 0)
