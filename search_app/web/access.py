@@ -19,6 +19,8 @@ __all__ = ["KeyRing", "TokenBuckets", "client_of", "is_local"]
 
 _HASHED = "sha256:"
 _IPV6_SITE_BITS = 64
+_ROUNDING = 1e-6
+"""Of a token: whoever waits exactly as long as told must not be sent away for a rounding error."""
 
 
 class KeyRing:
@@ -72,7 +74,7 @@ class TokenBuckets:
             now = self._clock()
             tokens, since = self._buckets.pop(client, (float(self._burst), now))
             tokens = min(self._burst, tokens + (now - since) * self._rate)
-            allowed = tokens >= 1
+            allowed = tokens > 1 - _ROUNDING
             self._buckets[client] = (tokens - allowed, now)
             if len(self._buckets) > self._most:
                 self._buckets.popitem(last=False)

@@ -69,4 +69,4 @@ def _route() -> str:
     if request.endpoint is None or request.blueprint is None:
         return "unknown"
     *_, within, name = request.endpoint.split(".")
-    return ("api." if within == "api" else "") + name.removesuffix("_refused")
+    return ("api." if within == "api" else "") + name.removesuffix("_refused").removesuffix("_options")

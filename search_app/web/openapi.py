@@ -49,6 +49,8 @@ def document(settings: WebSettings, base: str, status_type: Any, *, keyed: bool 
     `status()` returns, `keyed` whether the API wants a key."""
     answers, schemas = _schemas(status_type)
     query = _parameters(within(SearchParams, settings))
+    if settings.examples:
+        query[0]["example"] = settings.examples[0]
     related = [_ARTICLE_ID, *_parameters(within(RelatedParams, settings))]
     api = (*((Unauthorised,) if keyed else ()), TooManyRequests, Overloaded, OutOfTime)
     paths = {
@@ -68,6 +70,9 @@ def document(settings: WebSettings, base: str, status_type: Any, *, keyed: bool 
         "/api/v1/status": _get("status", "The state of the index.", answers[status_type], [], *api),
         "/healthz": _get("health", "Whether searches can be answered now.", answers[Health], [], Draining),
     }
+    for path in ("/api/v1/search", "/api/v1/articles/{id}/related"):
+        paths[path]["get"]["responses"]["200"]["links"] = _links("$response.body#/hits/0/article/id")
+    paths["/api/v1/articles/{id}"]["get"]["responses"]["200"]["links"] = _links("$response.body#/id")
     components: dict[str, Any] = {"schemas": schemas}
     if keyed:
         components["securitySchemes"] = _SECURITY
@@ -102,6 +107,10 @@ def _get(
     return {"get": {"operationId": name, "summary": summary, "parameters": parameters, "responses": responses}}
 
 
+def _links(article_id: str) -> dict[str, Any]:
+    return {name: {"operationId": name, "parameters": {"id": article_id}} for name in ("article", "related")}
+
+
 def _parameters(model: type[SearchParams] | type[RelatedParams]) -> list[dict[str, Any]]:
     schema = model.model_json_schema()
     return [
@@ -122,7 +131,20 @@ def _schemas(status_type: Any) -> tuple[dict[Any, dict[str, Any]], dict[str, Any
     made, shared = TypeAdapter.json_schemas(
         [(kind, "serialization", TypeAdapter(kind)) for kind in kinds], ref_template=_REFERENCE
     )
-    return {kind: schema for (kind, _), schema in made.items()}, shared["$defs"]
+    return {kind: schema for (kind, _), schema in made.items()}, _even(shared["$defs"])
+
+
+def _even(schema: Any) -> Any:
+    """The schema with pairs as lists of two: many tools that read OpenAPI do not understand `prefixItems`."""
+    if isinstance(schema, list):
+        return [_even(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    even = {key: _even(value) for key, value in schema.items() if key != "prefixItems"}
+    kinds = schema.get("prefixItems")
+    if kinds:
+        even["items"] = kinds[0] if all(kind == kinds[0] for kind in kinds) else {"anyOf": kinds}
+    return even
 
 
 def _version() -> str:

@@ -88,8 +88,8 @@ def within(model: type[P], settings: WebSettings) -> type[P]:
 def read_params(model: type[P], given: MultiDict[str, str], *, only: Iterable[str] | None = None) -> P:
     """A checked model from the parameters of a URL.
 
-    An empty value of an optional parameter counts as absent: a form sends every field that it has. `only` names the
-    parameters to look at; without it, one that the model does not know is refused.
+    With `only`, which names the parameters to look at, it is read as a form sends it: others are passed over, and an
+    empty value of an optional parameter counts as absent. Without it both are refused.
     Raises UsageError with a sentence that names the first parameter that is wrong.
     """
     raw: dict[str, Any] = {}
@@ -100,7 +100,7 @@ def read_params(model: type[P], given: MultiDict[str, str], *, only: Iterable[st
         if field is None:
             known = ", ".join(model.model_fields)
             raise UsageError(f"There is no parameter {_short(name)}; the parameters here are {known}.")
-        kept = values if field.is_required() else [value for value in values if value.strip()]
+        kept = values if only is None or field.is_required() else [value for value in values if value.strip()]
         if typing.get_origin(field.annotation) is tuple:
             raw[name] = kept
         elif len(kept) > 1:

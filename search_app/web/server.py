@@ -59,7 +59,7 @@ def serve(
     with _stop_signals() as stopping:
         click.echo(f"Ready: {_address(server)} (Ctrl-C stops it)")
         _run(sockets, stopping, site)
-    server.task_dispatcher.shutdown(timeout=0)
+    server.task_dispatcher.shutdown(timeout=1)
     server.close()
     click.echo("Stopped.")
 
