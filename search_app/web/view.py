@@ -27,6 +27,7 @@ __all__ = [
     "page_numbers",
     "paragraphs",
     "rankings",
+    "short",
     "suggestion_params",
 ]
 
@@ -74,13 +75,21 @@ class Ranking:
 
 
 def mark(text: str, spans: Iterable[tuple[int, int]]) -> Markup:
-    """`text` as HTML with each (start, end) of the sorted `spans` in a <mark>; everything else is escaped."""
+    """`text` as HTML with each (start, end) of the sorted `spans` in a <mark>; everything else is escaped. Spans that
+    begin after the end of a text that was cut are passed over."""
     pieces = []
     done = 0
     for start, end in spans:
+        if start >= len(text):
+            break
         pieces.append(escape(text[done:start]) + Markup("<mark>") + escape(text[start:end]) + Markup("</mark>"))
         done = end
     return Markup("").join(pieces) + escape(text[done:])
+
+
+def short(text: str, most: int = 500) -> str:
+    """`text`, cut where no title and no name ends: a word of megabytes is not for a heading."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def paragraphs(text: str, passage: tuple[int, int] | None = None) -> list[Paragraph]:
