@@ -51,8 +51,6 @@ def guard(target: Blueprint | Flask, site: Site) -> None:
             allow_origin(response, request, settings)
             if site.keys:
                 response.headers["Cache-Control"] = "private, no-store"
-        if site.draining:
-            response.headers["Connection"] = "close"
         site.metrics.request(route, request.method, response.status_code, seconds)
         if "refused" in g:
             site.metrics.refused(g.refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
@@ -24,6 +25,8 @@ _KNOWN = frozenset(SearchParams.model_fields)
 _ASKING = ("q", "section", "source", "author", "since", "until")
 _RELATED = 5
 _LONGEST_ECHO = 300
+# What an article may hold and HTML may not, or UTF-8 has no bytes for: control characters, halves of surrogate pairs.
+_UNSHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def add_pages(target: Blueprint, site: Site) -> None:
@@ -115,7 +118,7 @@ def _render(site: Site, template: str, *, code: int = 200, **context: Any) -> Re
     mount = request.blueprint or "concord"
 
     def link(endpoint: str, **values: Any) -> str:
-        return url_for(f"{mount}.{endpoint}", **values)
+        return url_for(f"{mount}.{endpoint}", **{name: _sendable(name, value) for name, value in values.items()})
 
     query = request.args.get("q", "")
     html = render_template(
@@ -126,5 +129,13 @@ def _render(site: Site, template: str, *, code: int = 200, **context: Any) -> Re
         typed=query if len(query) <= _LONGEST_ECHO else "",
         **context,
     )
-    # An article may hold half a surrogate pair, which UTF-8 has no bytes for.
-    return Response(html.encode("utf-8", "replace"), status=code, mimetype="text/html")
+    return Response(_UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", html), status=code, mimetype="text/html")
+
+
+def _sendable(name: str, value: Any) -> Any:
+    """A value that a link can carry: half a surrogate pair has no UTF-8. Ids have a way of their own through paths."""
+    if isinstance(value, str) and name != "article_id":
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list | tuple):
+        return [_sendable(name, one) for one in value]
+    return value

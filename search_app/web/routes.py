@@ -19,7 +19,7 @@ __all__ = ["find_by_id", "get_only", "id_from_path", "id_to_path", "use_article_
 
 T = TypeVar("T")
 
-_READABLE = re.compile(r"(?!.*(?:^|/)\.{0,2}(?:/|$))(?!.*/related$)[^%\x00-\x1f\x7f]+")
+_READABLE = re.compile(r"(?!.*(?:^|/)\.{0,2}(?:/|$))(?!.*/related$)[^%\x00-\x1f\x7f\ud800-\udfff]+")
 _METHODS = ["GET", "HEAD", "OPTIONS"]
 _OTHER_METHODS = ["POST", "PUT", "PATCH", "DELETE"]
 
@@ -28,16 +28,20 @@ def id_to_path(article_id: str) -> str:
     """The part of a path that stands for an article id, percent-encoded.
 
     Most ids are encoded once and stay readable, slashes included. An id that would not survive the way (`..` and empty
-    segments are folded by browsers and routers, `%2F` is decoded before routing) is encoded twice, as one segment.
+    segments are folded by browsers and routers, `%2F` is decoded before routing, half a surrogate pair has no UTF-8) is
+    encoded twice, as one segment.
     """
     if _READABLE.fullmatch(article_id):
         return quote(article_id, safe="/")
-    return quote(quote(article_id, safe="").replace(".", "%2E"), safe="")
+    return quote(quote(article_id, safe="", errors="surrogatepass").replace(".", "%2E"), safe="")
 
 
 def id_from_path(path: str) -> str:
     """The article id that `id_to_path` wrote, after the server has decoded the path once."""
-    return unquote(path)
+    try:
+        return unquote(path, errors="surrogatepass")
+    except UnicodeDecodeError:  # no link of ours
+        return unquote(path)
 
 
 def find_by_id(path: str, look_up: Callable[[str], T]) -> T:
