@@ -6,13 +6,15 @@ INDEX_DIR ?= index_data
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo serve test lint clean
+.PHONY: help demo serve test lint contract bench-overload clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    install, index the sample archive, answer one query"
 	@echo "make serve   serve the search page of the index in $(INDEX_DIR)"
 	@echo "make test    install, run all tests and checks"
+	@echo "make contract        try the HTTP API against its OpenAPI document, for minutes"
+	@echo "make bench-overload  load the server past its capacity, and see it recover"
 	@echo "make clean   remove the virtual environment and the built index"
 
 $(VENV)/.created:
@@ -44,6 +46,12 @@ lint: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest
+
+contract: $(VENV)/.installed-dev
+	CONTRACT_EXAMPLES=1000 $(BIN)/python -m pytest tests/search_app/test_web_contract.py
+
+bench-overload: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.overload
 
 clean:
 	rm -rf $(VENV)

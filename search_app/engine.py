@@ -29,6 +29,7 @@ from .query import ParsedQuery, interpret, parse, with_filters, without_filters
 from .ranking import MERGING, Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
 from .results import Hit, Results, Suggestion
 from .snapshot import Snapshot, SnapshotSource
+from .stages import stage
 from .suggest import RARE, suggest
 from .suggestions import suggest_filters
 from .weighing import Evidence, affirmed_query, mean_vector, query_texts, weigh
@@ -134,8 +135,9 @@ class SearchEngine:
         """
         started = time.perf_counter()
         _check(mode, k, page, fusion)
-        typed = parse(query)
-        parsed = with_filters(typed, given_filters(since, until, section, source, author))
+        with stage("parse"):
+            typed = parse(query)
+            parsed = with_filters(typed, given_filters(since, until, section, source, author))
         merging = Merging(method=fusion)
 
         def answer(snapshot: Snapshot, store: Store) -> Results:
@@ -152,7 +154,8 @@ class SearchEngine:
             suggestions = self._spelling(parsed, snapshot)
             if not len(ranking):
                 names = tuple(interpret(parsed).filters)
-                suggestions += suggest_filters(parsed, names, lambda wider: len(widened(wider)))
+                with stage("suggestions"):
+                    suggestions += suggest_filters(parsed, names, lambda wider: len(widened(wider)))
             # Values of one field are alternatives, so its counts are those of the answer without that filter.
             facets = {
                 field: snapshot.catalogue.counts(
@@ -260,13 +263,16 @@ class SearchEngine:
         vector = None
         if mode != "lexical" and parsed.semantic:
             encoder = self._source.encoder(snapshot.manifest)
-            vector = mean_vector(encoder.encode_queries(query_texts(parsed, denied)))
+            with stage("encode"):
+                vector = mean_vector(encoder.encode_queries(query_texts(parsed, denied)))
         ranking = _sorted(_rank(asked, vector, snapshot, mode, merging), snapshot, store)
         if denied is None or vector is None or not len(ranking):
             return _Answer(asked, merging, vector, ranking, {})
-        ranking, evidence = weigh(ranking, denied, vector, snapshot, store, encoder.encode_passages)
+        with stage("denial"):
+            ranking, evidence = weigh(ranking, denied, vector, snapshot, store, encoder.encode_passages)
         return _Answer(asked, merging, vector, _sorted(ranking, snapshot, store), evidence)
 
+    @stage("suggestions")
     def _spelling(self, parsed: ParsedQuery, snapshot: Snapshot) -> tuple[Suggestion, ...]:
         """'Did you mean', asked only when a word of the query is rare enough to be a slip."""
         words = {term for atom in parsed.scoring for term in terms(atom.text)}
@@ -293,6 +299,7 @@ class SearchEngine:
         raise AssertionError("unreachable")
 
 
+@stage("fusion")
 def _rank(
     parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, merging: Merging
 ) -> Ranking:
@@ -311,6 +318,7 @@ def _rank(
     return fuse(parsed.scoring, vector, lexical, vectors, allowed, snapshot.scale, merging)
 
 
+@stage("fusion")
 def _sorted(ranking: Ranking, snapshot: Snapshot, store: Store) -> Ranking:
     """Best first; of equals the newest, then by id, so that the order is the same everywhere and always."""
     docs = snapshot.catalogue.docs[ranking.rows].tolist()

@@ -19,6 +19,7 @@ from .ranking import Ranking
 from .results import ArticleInfo, Hit, LegScore
 from .snapshot import Snapshot
 from .snippets import highlight, snippet, wanted
+from .stages import stage
 from .weighing import Evidence
 
 __all__ = ["HitBuilder", "article_info", "telling_words"]
@@ -53,6 +54,7 @@ class HitBuilder:
         found = {term for atom in parsed.scoring for term in terms(atom.text)}
         self._weights = {term: snapshot.lexical.idf(term) for term in found}
 
+    @stage("snippets")
     def hits(self, ranking: Ranking, start: int, end: int) -> tuple[Hit, ...]:
         """The hits at positions [start, end) of a ranking. Raises RowGone when the store has dropped one of them."""
         rows = ranking.rows[start:end]

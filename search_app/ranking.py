@@ -15,6 +15,7 @@ from indexer.vectors import PassageScores, VectorIndex
 from . import fusion
 from .fusion import DenseScale, Merging
 from .query import ParsedQuery
+from .stages import stage
 
 __all__ = [
     "ARTICLE_DEPTH",
@@ -83,6 +84,7 @@ class _Dense:
         return _Dense(*(np.concatenate(pair) for pair in pairs))
 
 
+@stage("lexical")
 def required(parsed: ParsedQuery, lexical: LexicalIndex, allowed: Mask | None) -> Mask | None:
     """`allowed`, narrowed to the articles that hold every must, and none of what must not be in them."""
     mask = allowed
@@ -112,7 +114,7 @@ def lexical_only(
     atoms: Sequence[Atom], lexical: LexicalIndex, allowed: Mask | None, merging: Merging = MERGING
 ) -> Ranking:
     """The BM25 ranking alone."""
-    scores = lexical.score(atoms)
+    scores = _bm25(atoms, lexical)
     rows = _top_lexical(scores, allowed)
     count = len(rows)
     ranking = Ranking(
@@ -166,7 +168,7 @@ def fuse(
 
     An article that only one leg found gets the other leg's score computed, not zero.
     """
-    bm25 = lexical.score(atoms)
+    bm25 = _bm25(atoms, lexical)
     own_lexical = _top_lexical(bm25, allowed)
     own_dense = _top_dense(query, vectors, allowed, merging)
     rows = np.union1d(own_lexical, own_dense.rows)
@@ -213,6 +215,11 @@ def _unscored(rows: Rows) -> Ranking:
     return Ranking(rows, scores, missing, missing, unranked, unranked, np.zeros(count, np.float32), unranked - 1)
 
 
+@stage("lexical")
+def _bm25(atoms: Sequence[Atom], lexical: LexicalIndex) -> LexicalScores:
+    return lexical.score(atoms)
+
+
 def _top_lexical(scores: LexicalScores, allowed: Mask | None) -> Rows:
     usable = scores.bm25 if allowed is None else np.where(allowed, scores.bm25, 0)
     rows = np.flatnonzero(usable > 0)
@@ -221,6 +228,7 @@ def _top_lexical(scores: LexicalScores, allowed: Mask | None) -> Rows:
     return rows[np.lexsort((rows, -usable[rows]))]
 
 
+@stage("dense")
 def _top_dense(query: NDArray[np.float32], vectors: VectorIndex, allowed: Mask | None, merging: Merging) -> _Dense:
     found = vectors.search(query, ARTICLE_DEPTH * _PASSAGES_PER_ARTICLE, allowed)
     _, first = np.unique(found.rows, return_index=True)
@@ -229,6 +237,7 @@ def _top_dense(query: NDArray[np.float32], vectors: VectorIndex, allowed: Mask |
     return articles.take(np.lexsort((articles.rows, -articles.scores)))
 
 
+@stage("dense")
 def _complete(query: NDArray[np.float32], vectors: VectorIndex, rows: Rows, own: _Dense, merging: Merging) -> _Dense:
     """Dense scores of all of `rows` (ascending): the leg's own, and those of the others computed."""
     missing = np.setdiff1d(rows, own.rows, assume_unique=True)

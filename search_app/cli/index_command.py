@@ -14,7 +14,7 @@ from rich.table import Table
 
 from indexer.build import BuildOptions, BuildProgress, BuildReport, build_index
 from search_app.cli.options import index_dir_option, json_option
-from search_app.cli.terminal import console, harmless
+from search_app.cli.terminal import console, inline
 from search_app.serialise import build_report_to_json, dumps
 
 __all__ = ["index_articles"]
@@ -132,7 +132,7 @@ def _print_report(report: BuildReport, index_dir: Path) -> None:
     table.add_row(f"{len(report.skipped):,}", "skipped")
     out.print(table)
     for skipped in report.skipped[:_SHOWN_SKIPPED]:
-        out.print(f"  skipped {harmless(skipped.origin)}: {harmless(skipped.reason)}", style="dim")
+        out.print(f"  skipped {inline(skipped.origin)}: {inline(skipped.reason)}", style="dim")
     if len(report.skipped) > _SHOWN_SKIPPED:
         out.print(f"  and {len(report.skipped) - _SHOWN_SKIPPED:,} more; --json names all", style="dim")
     rate = ""

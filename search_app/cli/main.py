@@ -50,7 +50,9 @@ class _LazyGroup(click.Group):
         try:
             return super().main(*args, **kwargs)
         except ConcordError as error:
-            click.echo(f"concord: {error}", err=True)
+            from search_app.cli.terminal import inline  # file names and ids in the message may hold escape sequences
+
+            click.echo(f"concord: {inline(str(error))}", err=True)
             sys.exit(error.exit_code)
         except BrokenPipeError:
             # The reader of our output has gone, as with `| head`; nothing is left to say to it.

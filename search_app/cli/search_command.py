@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from search_app.cli.options import index_dir_option, json_option
-from search_app.cli.terminal import console, harmless, marked, when
+from search_app.cli.terminal import console, inline, marked, print_text, when
 from search_app.engine import DEFAULT_K, FUSIONS, MAX_K, MODES, SearchEngine
 from search_app.results import Hit, LegScore, Results
 from search_app.serialise import article_to_json, dumps, related_to_json, results_to_json
@@ -101,22 +101,22 @@ def show(article_id: str, index_dir: Path, as_json: bool) -> None:
         click.echo(dumps(article_to_json(article), indent=2))
         return
     out = console()
-    out.print(harmless(article.title), style="bold")
+    out.print(inline(article.title), style="bold")
     known = [when(article.date), article.section, article.source, article.author, article.url]
-    out.print(" · ".join(harmless(part) for part in known if part), style="dim")
+    out.print(" · ".join(inline(part) for part in known if part), style="dim")
     out.print()
-    out.print(harmless(article.text))
+    print_text(out, article.text)
 
 
 def _print_results(out: Console, results: Results, explain: bool) -> None:
     for note in results.interpretation.notes:
-        out.print(harmless(note), style="italic")
+        out.print(inline(note), style="italic")
     if not results.hits:
         out.print("Nothing found." if results.total == 0 else f"No page {results.page}: there are {results.pages}.")
     _print_hits(out, results.hits, explain)
     for suggestion in results.suggestions:
         lead = "Did you mean: " if suggestion.kind == "spelling" else ""
-        out.print(lead + harmless(suggestion.text), style="italic")
+        out.print(lead + inline(suggestion.text), style="italic")
     if results.hits:
         first = (results.page - 1) * results.k + 1
         last = first + len(results.hits) - 1
@@ -129,14 +129,14 @@ def _print_hits(out: Console, hits: Sequence[Hit], explain: bool) -> None:
         title.stylize("bold")
         _print_indented(out, title, f"{hit.rank:>2}. ")
         known = [when(hit.article.date), hit.article.section, hit.article.source, hit.article.author]
-        out.print(Text("    " + " · ".join(harmless(part) for part in known if part), style="dim"))
+        out.print(Text("    " + " · ".join(inline(part) for part in known if part), style="dim"))
         if hit.snippet.text:
-            _print_indented(out, marked(hit.snippet.text.replace("\n", " "), hit.snippet.highlights))
-        _print_indented(out, Text(f"score {hit.score:.2f}: {harmless(hit.why)}", style="green"))
+            _print_indented(out, marked(hit.snippet.text, hit.snippet.highlights))
+        _print_indented(out, Text(f"score {hit.score:.2f}: {inline(hit.why)}", style="green"))
         if explain:
             out.print(Text(f"    words:   {_leg(hit.lexical, 'BM25')}", style="dim"))
             out.print(Text(f"    meaning: {_leg(hit.dense, 'cosine')}", style="dim"))
-        out.print(Text(f"    id {harmless(hit.article.id)}", style="dim"))
+        out.print(Text(f"    id {inline(hit.article.id)}", style="dim"))
         out.print()
 
 

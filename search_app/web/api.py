@@ -1,4 +1,4 @@
-"""The JSON API: the engine's own answers under /api/v1, and /healthz."""
+"""The JSON API: the engine's own answers under /api/v1, and for those who run the site /healthz and /metrics."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import HTTPException, NotFound
 
 from indexer.errors import ConcordError
+from search_app.results import Hit
 from search_app.serialise import article_to_json, related_to_json, results_to_json, status_to_json
-from search_app.web.errors import Failure, Health, json_response, problem_response
+from search_app.web.access import is_local
+from search_app.web.errors import Draining, Failure, Forbidden, Health, json_response, problem_response
+from search_app.web.metrics import METRICS_TYPE
 from search_app.web.openapi import document
-from search_app.web.params import RelatedParams, SearchParams, read_params
+from search_app.web.params import RelatedParams, SearchParams, read_params, within
 from search_app.web.routes import find_by_id, get_only, use_article_ids
-from search_app.web.site import Site
+from search_app.web.site import Engine, Site
 
 __all__ = ["api_blueprint"]
 
@@ -22,29 +25,48 @@ def api_blueprint(site: Site) -> Blueprint:
     """The API of a site; every error below it, an unknown address and a wrong method too, is problem+json."""
     api = Blueprint("api", __name__)
     use_article_ids(api)
+    asked, asked_related = within(SearchParams, site.settings), within(RelatedParams, site.settings)
 
     def search() -> Response:
-        params = read_params(SearchParams, request.args)
-        return json_response(results_to_json(site.engine.search(params.q, **params.for_engine())))
+        params = read_params(asked, request.args)
+        results = site.ask(lambda engine: engine.search(params.q, **params.for_engine()))
+        return json_response(results_to_json(results))
 
     def article(article_id: str) -> Response:
-        return json_response(article_to_json(find_by_id(article_id, site.engine.article)))
+        return json_response(article_to_json(site.ask(lambda engine: find_by_id(article_id, engine.article))))
 
     def related(article_id: str) -> Response:
-        k = read_params(RelatedParams, request.args).k
-        found = find_by_id(article_id, site.engine.article)
-        return json_response(related_to_json(found.id, site.engine.related(found.id, k=k)))
+        k = read_params(asked_related, request.args).k
+
+        def nearest(engine: Engine) -> tuple[str, tuple[Hit, ...]]:
+            found = find_by_id(article_id, engine.article)
+            return found.id, engine.related(found.id, k=k)
+
+        return json_response(related_to_json(*site.ask(nearest)))
 
     def status() -> Response:
-        return json_response(status_to_json(site.engine.status()))
+        return json_response(status_to_json(site.ask(lambda engine: engine.status())))
 
     def health() -> Response:
+        if site.draining:
+            raise Draining("This server is about to stop.")
         _ = site.engine  # open or raising, nothing else: a health check has to stay cheap
         return json_response(Health().model_dump())
 
     def openapi() -> Response:
         here = url_for(f"{request.blueprint}.openapi")
-        return json_response(document(site.settings, here.removesuffix(f"{ROOT}/openapi.json"), site.status_type))
+        base = here.removesuffix(f"{ROOT}/openapi.json")
+        return json_response(document(site.settings, base, site.status_type, keyed=bool(site.keys)))
+
+    def metrics() -> Response:
+        rule = site.settings.metrics
+        if rule == "off":
+            raise NotFound
+        if rule == "local" and not is_local(request, site.settings.trusted_proxies):
+            raise Forbidden("The metrics can be read from this machine only; the setting 'metrics' changes that.")
+        if rule == "key":
+            site.keys.check(request)
+        return Response(site.metrics.text(), content_type=METRICS_TYPE)
 
     def unknown(rest: str) -> Response:
         raise NotFound
@@ -55,6 +77,7 @@ def api_blueprint(site: Site) -> Blueprint:
     get_only(api, f"{ROOT}/status", status, "status")
     get_only(api, f"{ROOT}/openapi.json", openapi, "openapi")
     get_only(api, "/healthz", health, "health")
+    get_only(api, "/metrics", metrics, "metrics")
     get_only(api, "/api/<path:rest>", unknown, "unknown")
 
     api.register_error_handler(ConcordError, _problem)

@@ -6,24 +6,17 @@ from pathlib import Path
 
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from indexer.errors import ConcordError
 from search_app.web.api import api_blueprint
 from search_app.web.errors import Failure, problem_response
+from search_app.web.guard import guard
 from search_app.web.pages import add_pages, error_page
-from search_app.web.site import Engine, Site, WebSettings
+from search_app.web.settings import WebSettings
+from search_app.web.site import Engine, Site
 
 __all__ = ["blueprint", "create_app"]
-
-# Nothing but our own files runs or is shown, whatever an article says.
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
 
 
 def create_app(
@@ -39,12 +32,15 @@ def create_app(
     app.register_blueprint(_mountable(site))
 
     def unrouted(error: HTTPException) -> Response:
-        if request.path.startswith("/api/"):
+        if request.path.startswith("/api/") or not site.settings.pages:
             return problem_response(Failure.of(error))
         return error_page(site, error)
 
     app.register_error_handler(HTTPException, unrouted)
-    app.after_request(_secure)
+    guard(app, site)
+    if hops := site.settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    app.extensions["concord"] = site
     return app
 
 
@@ -53,10 +49,14 @@ def blueprint(
 ) -> Blueprint:
     """Pages and API for another Flask app: `app.register_blueprint(blueprint("index_data"), url_prefix="/archive")`.
 
-    All links and files stay below the prefix, and only responses below it get Concord's security headers. Templates
+    All links and files stay below the prefix, and only requests below it are checked, counted and logged, and get
+    Concord's security headers. Proxies in front are the host's business: `trusted_proxies` does nothing here. Templates
     named `concord/...` in the host's own template folder replace the ones that come with it.
     """
-    return _mountable(Site(index_dir, engine, settings))
+    site = Site(index_dir, engine, settings)
+    mounted = _mountable(site)
+    guard(mounted, site)
+    return mounted
 
 
 def _mountable(site: Site) -> Blueprint:
@@ -64,19 +64,13 @@ def _mountable(site: Site) -> Blueprint:
     mounted = Blueprint(
         "concord", __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
     )
-    add_pages(mounted, site)
+    if site.settings.pages:
+        add_pages(mounted, site)
     mounted.register_blueprint(api_blueprint(site))
 
     def on_page(error: ConcordError | HTTPException) -> Response:
-        return error_page(site, error)
+        return error_page(site, error) if site.settings.pages else problem_response(Failure.of(error))
 
     mounted.register_error_handler(ConcordError, on_page)
     mounted.register_error_handler(HTTPException, on_page)
-    mounted.after_request(_secure)
     return mounted
-
-
-def _secure(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers[name] = value
-    return response

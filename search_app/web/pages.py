@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
@@ -10,10 +11,11 @@ from werkzeug.exceptions import HTTPException
 
 from indexer.article import Article
 from indexer.errors import ConcordError
+from search_app.results import Hit
 from search_app.serialise import status_to_json
 from search_app.web import view
 from search_app.web.errors import Failure
-from search_app.web.params import SearchParams, read_params
+from search_app.web.params import SearchParams, read_params, within
 from search_app.web.routes import find_by_id, get_only, use_article_ids
 from search_app.web.site import Engine, Site
 
@@ -23,23 +25,33 @@ _KNOWN = frozenset(SearchParams.model_fields)
 _ASKING = ("q", "section", "source", "author", "since", "until")
 _RELATED = 5
 _LONGEST_ECHO = 300
+# What an article may hold and HTML may not, or UTF-8 has no bytes for: control characters, halves of surrogate pairs.
+_UNSHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def add_pages(target: Blueprint, site: Site) -> None:
     """Put the search page, the article page and the OpenSearch description of a site on a blueprint."""
 
+    model = within(SearchParams, site.settings)
+    related = min(_RELATED, site.settings.max_k)
+
     def search() -> Response:
-        params = _asked()
+        params = _asked(model)
         if params is None:
-            return _render(site, "start.html", status=status_to_json(site.engine.status()))
-        results = site.engine.search(params.q, **params.for_engine())
-        return _render(site, "results.html", params=params, results=results)
+            return _render(site, "start.html", status=status_to_json(site.ask(lambda engine: engine.status())))
+        results = site.ask(lambda engine: engine.search(params.q, **params.for_engine()))
+        last = min(results.pages, site.settings.max_page)
+        return _render(site, "results.html", params=params, results=results, last=last)
 
     def article(article_id: str) -> Response:
-        engine = site.engine
-        found = find_by_id(article_id, engine.article)
-        params = _asked()
-        passage = _matched(engine, found, params)
+        params = _asked(model)
+        named = request.args.get("start", type=int), request.args.get("end", type=int)
+
+        def read(engine: Engine) -> tuple[Article, tuple[int, int] | None, tuple[Hit, ...]]:
+            found = find_by_id(article_id, engine.article)
+            return found, _matched(engine, found, params, named), engine.related(found.id, k=related)
+
+        found, passage, nearest = site.ask(read)
         return _render(
             site,
             "article.html",
@@ -47,7 +59,7 @@ def add_pages(target: Blueprint, site: Site) -> None:
             params=params,
             paragraphs=view.paragraphs(found.text, passage),
             has_match=passage is not None,
-            related=engine.related(found.id, k=_RELATED),
+            related=nearest,
         )
 
     def opensearch() -> Response:
@@ -69,7 +81,7 @@ def error_page(site: Site, error: ConcordError | HTTPException) -> Response:
     return response
 
 
-def _asked() -> SearchParams | None:
+def _asked(model: type[SearchParams]) -> SearchParams | None:
     """The search in the address, or None where there is neither a query nor a filter.
 
     Parameters that are not ours are passed over: links in newsletters come with some.
@@ -78,16 +90,18 @@ def _asked() -> SearchParams | None:
         return None
     given = MultiDict(request.args)
     given.setdefault("q", "")
-    return read_params(SearchParams, given, only=_KNOWN)
+    return read_params(model, given, only=_KNOWN)
 
 
-def _matched(engine: Engine, article: Article, params: SearchParams | None) -> tuple[int, int] | None:
+def _matched(
+    engine: Engine, article: Article, params: SearchParams | None, named: tuple[int | None, int | None]
+) -> tuple[int, int] | None:
     """The passage to mark: the one that the link names, else the one that the query finds in this article.
 
     Links carry the offsets because a hit on page 7 cannot be found again cheaply. Offsets outside the text (the
     article was edited since, or someone typed them) fall back to the query.
     """
-    start, end = request.args.get("start", type=int), request.args.get("end", type=int)
+    start, end = named
     if start is not None and end is not None and 0 <= start < end <= len(article.text):
         return start, end
     if params is None or not params.q.strip():
@@ -104,7 +118,7 @@ def _render(site: Site, template: str, *, code: int = 200, **context: Any) -> Re
     mount = request.blueprint or "concord"
 
     def link(endpoint: str, **values: Any) -> str:
-        return url_for(f"{mount}.{endpoint}", **values)
+        return url_for(f"{mount}.{endpoint}", **{name: _sendable(name, value) for name, value in values.items()})
 
     query = request.args.get("q", "")
     html = render_template(
@@ -115,5 +129,13 @@ def _render(site: Site, template: str, *, code: int = 200, **context: Any) -> Re
         typed=query if len(query) <= _LONGEST_ECHO else "",
         **context,
     )
-    # An article may hold half a surrogate pair, which UTF-8 has no bytes for.
-    return Response(html.encode("utf-8", "replace"), status=code, mimetype="text/html")
+    return Response(_UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", html), status=code, mimetype="text/html")
+
+
+def _sendable(name: str, value: Any) -> Any:
+    """A value that a link can carry: half a surrogate pair has no UTF-8. Ids have a way of their own through paths."""
+    if isinstance(value, str) and name != "article_id":
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list | tuple):
+        return [_sendable(name, one) for one in value]
+    return value

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
 from werkzeug.datastructures import MultiDict
 
 from indexer.errors import UsageError
+from search_app.web.settings import WebSettings
 
-__all__ = ["RelatedParams", "SearchParams", "read_params"]
+__all__ = ["RelatedParams", "SearchParams", "read_params", "within"]
 
 
 class _Params(BaseModel):
@@ -36,7 +38,7 @@ class SearchParams(_Params):
         "hybrid", description="Both rankings merged, BM25 alone, or dense vectors alone."
     )
     k: int = Field(10, ge=1, le=100, description="Hits on a page.")
-    page: int = Field(1, ge=1, description="Which page, from 1.")
+    page: int = Field(1, ge=1, le=1000, description="Which page, from 1.")
     since: str | None = Field(None, description="First day, month or year (ISO 8601: 2023-12-07, 2023-12, 2023).")
     until: str | None = Field(None, description="Last day, month or year, included.")
     section: tuple[str, ...] = Field((), description="Sections to keep; repeat it for more than one.")
@@ -64,11 +66,30 @@ class SearchParams(_Params):
 P = TypeVar("P", bound=_Params)
 
 
+@cache
+def within(model: type[P], settings: WebSettings) -> type[P]:
+    """The model with the limits of a site: what checks a request and what the OpenAPI document says of it."""
+    most = {"q": settings.max_query_chars, "k": settings.max_k, "page": settings.max_page}
+    most |= dict.fromkeys(("section", "source", "author"), settings.max_filter_values)
+    limited: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        if name not in most:
+            continue
+        rule: dict[str, Any] = {"description": field.description}
+        if field.annotation is int:
+            rule |= {"default": min(field.default, most[name]), "ge": 1, "le": most[name]}
+        else:
+            rule |= {"default": field.default, "max_length": most[name]}
+        limited[name] = (field.annotation, Field(**rule))
+    made: type[P] = create_model(model.__name__, __base__=model, **limited)
+    return made
+
+
 def read_params(model: type[P], given: MultiDict[str, str], *, only: Iterable[str] | None = None) -> P:
     """A checked model from the parameters of a URL.
 
-    An empty value of an optional parameter counts as absent: a form sends every field that it has. `only` names the
-    parameters to look at; without it, one that the model does not know is refused.
+    With `only`, which names the parameters to look at, it is read as a form sends it: others are passed over, and an
+    empty value of an optional parameter counts as absent. Without it both are refused.
     Raises UsageError with a sentence that names the first parameter that is wrong.
     """
     raw: dict[str, Any] = {}
@@ -79,7 +100,7 @@ def read_params(model: type[P], given: MultiDict[str, str], *, only: Iterable[st
         if field is None:
             known = ", ".join(model.model_fields)
             raise UsageError(f"There is no parameter {_short(name)}; the parameters here are {known}.")
-        kept = values if field.is_required() else [value for value in values if value.strip()]
+        kept = values if only is None or field.is_required() else [value for value in values if value.strip()]
         if typing.get_origin(field.annotation) is tuple:
             raw[name] = kept
         elif len(kept) > 1:
@@ -96,7 +117,17 @@ def _sentence(model: type[_Params], error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     if error["type"] == "missing":
         return f"{name} is missing: add {name}=... to the address."
+    if error["type"] == "string_too_long":
+        return f"{name} has {len(error['input'])} characters, and may have {_most(error)}; shorten it."
+    if error["type"] == "too_long":
+        return f"{name} was given {len(error['input'])} times; give it {_most(error)} times."
+    if error["type"] == "string_unicode":
+        return f"{name} has half of a surrogate pair in it, which is no character."
     return f"{name} must be {_allowed(model, name)}; got {_short(error['input'])}."
+
+
+def _most(error: ErrorDetails) -> str:
+    return f"at most {error['ctx']['max_length']}"
 
 
 def _allowed(model: type[_Params], name: str) -> str:
@@ -107,8 +138,8 @@ def _allowed(model: type[_Params], name: str) -> str:
     if field.annotation is bool:
         return "true or false"
     schema = model.model_json_schema()["properties"][name]
-    low, high = schema.get("minimum"), schema.get("maximum")
-    return f"a whole number from {low} to {high}" if high is not None else f"a whole number of at least {low}"
+    low, high = schema["minimum"], schema["maximum"]
+    return f"a whole number from {low} to {high}"
 
 
 def _short(value: object, limit: int = 60) -> str:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol, get_type_hints
+from typing import Any, Protocol, TypeVar, get_type_hints
 
 from indexer.article import Article
 from indexer.errors import ConcordError
 from search_app.results import Hit, Results
+from search_app.web.access import KeyRing, TokenBuckets
+from search_app.web.errors import Draining
+from search_app.web.metrics import Metrics
+from search_app.web.settings import WebSettings, read_keys
+from search_app.web.workers import Workers
 
-__all__ = ["Engine", "Site", "WebSettings", "open_engine"]
+__all__ = ["Engine", "Site", "open_engine"]
+
+T = TypeVar("T")
 
 
 class Engine(Protocol):
@@ -45,23 +51,6 @@ class Engine(Protocol):
     def warm_up(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class WebSettings:
-    """What a newsroom changes: the name over the page, its one-line description, the queries offered to begin with.
-
-    `retry_seconds` is how long the site waits before it tries again to open an index that could not be opened.
-    """
-
-    name: str = "Concord"
-    tagline: str = "Search the archive by words and by meaning"
-    examples: tuple[str, ...] = (
-        "prisoner exchange without mediation",
-        '"joint statement" COP29',
-        "who observed the election -recount",
-    )
-    retry_seconds: float = 2.0
-
-
 class Site:
     """Settings and engine of one mounted site; safe to use from many threads.
 
@@ -72,6 +61,13 @@ class Site:
     def __init__(self, index_dir: str | Path | None, engine: Engine | None, settings: WebSettings | None) -> None:
         self.index_dir = Path(index_dir if index_dir is not None else "index_data")
         self.settings = settings or WebSettings()
+        self.keys = KeyRing(read_keys(self.settings))
+        self.buckets = TokenBuckets(self.settings.rate_per_minute / 60, self.settings.rate_burst)
+        self.metrics = Metrics(lambda: self._engine, lambda: self.workers.inside)
+        self.workers = Workers(
+            self.settings.max_searches, self.settings.max_waiting, self.settings.query_seconds, self.metrics.stages
+        )
+        self.draining = False
         self._engine = engine
         self._error: ConcordError | None = None
         self._tried_at = 0.0
@@ -85,6 +81,17 @@ class Site:
                 if self._engine is None:
                     self._engine = self._open()
         return self._engine
+
+    def ask(self, question: Callable[[Engine], T]) -> T:
+        """What `question` makes of the engine, within the limits on concurrent work and time.
+
+        It runs in another thread, without the request. Raises what opening the engine and the question raise, and
+        Overloaded, OutOfTime or Draining.
+        """
+        if self.draining:
+            raise Draining("This server is about to stop: ask again, another one will answer.")
+        engine = self.engine
+        return self.workers.run(lambda: question(engine))
 
     @property
     def status_type(self) -> Any:

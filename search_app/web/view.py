@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from search_app.results import Hit, LegScore, Results, Suggestion
 from search_app.web.params import SearchParams
@@ -19,6 +19,7 @@ __all__ = [
     "Paragraph",
     "Ranking",
     "active_filters",
+    "breakable",
     "choices",
     "iso_date",
     "long_date",
@@ -27,11 +28,13 @@ __all__ = [
     "page_numbers",
     "paragraphs",
     "rankings",
+    "short",
     "suggestion_params",
 ]
 
 _ORIGINAL = re.compile(r"https?://[^\s\x00-\x1f\x7f/?#][^\s\x00-\x1f\x7f]*", re.IGNORECASE)
 _PARAGRAPH = re.compile(r"[^\n]+(?:\n[^\n]+)*")
+_ENDLESS = re.compile(r"\S{1000}(?=\S)")
 _FILTER_NAMES = {"section": "Section", "source": "Source", "author": "Author", "since": "From", "until": "To"}
 
 
@@ -74,13 +77,32 @@ class Ranking:
 
 
 def mark(text: str, spans: Iterable[tuple[int, int]]) -> Markup:
-    """`text` as HTML with each (start, end) of the sorted `spans` in a <mark>; everything else is escaped."""
+    """`text` as HTML with each (start, end) of the sorted `spans` in a <mark>; everything else is escaped. Spans that
+    begin after the end of a text that was cut are passed over."""
     pieces = []
     done = 0
     for start, end in spans:
-        pieces.append(escape(text[done:start]) + Markup("<mark>") + escape(text[start:end]) + Markup("</mark>"))
+        if start >= len(text):
+            break
+        pieces.append(breakable(text[done:start]) + Markup("<mark>") + breakable(text[start:end]) + Markup("</mark>"))
         done = end
-    return Markup("").join(pieces) + escape(text[done:])
+    return Markup("").join(pieces) + breakable(text[done:])
+
+
+def breakable(text: str) -> Markup:
+    """`text` as HTML, with places to break words of more than a thousand characters: browsers do not wrap a line that
+    is longer than they can measure, whatever the style sheet says."""
+    pieces = []
+    done = 0
+    for found in _ENDLESS.finditer(text):
+        pieces.append(text[done : found.end()])
+        done = found.end()
+    return Markup("<wbr>").join([*pieces, text[done:]])
+
+
+def short(text: str, most: int = 500) -> str:
+    """`text`, cut where no title and no name ends: a word of megabytes is not for a heading."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def paragraphs(text: str, passage: tuple[int, int] | None = None) -> list[Paragraph]:

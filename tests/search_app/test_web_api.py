@@ -81,7 +81,7 @@ def test_an_id_with_slashes_and_quotes_is_found_encoded_once(client: FlaskClient
         ("q=x&k=ten", "k must be a whole number from 1 to 100; got 'ten'."),
         ("q=x&k=0", "k must be a whole number from 1 to 100; got '0'."),
         ("q=x&k=101", "k must be a whole number from 1 to 100; got '101'."),
-        ("q=x&page=0", "page must be a whole number of at least 1; got '0'."),
+        ("q=x&page=0", "page must be a whole number from 1 to 100; got '0'."),
         ("q=x&mode=best", "mode must be 'hybrid', 'lexical' or 'semantic'; got 'best'."),
         ("q=x&fusion=max", "fusion must be 'convex' or 'rrf'; got 'max'."),
         ("q=x&explain=perhaps", "explain must be true or false; got 'perhaps'."),

@@ -8,6 +8,7 @@ import pytest
 from flask import url_for
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from indexer.article import Article
 from search_app.results import Interpretation, Results, Suggestion
@@ -94,7 +95,7 @@ def test_web_addresses_become_links() -> None:
     assert view.original_link("HTTPS://news.example/a?b=c#d") == "HTTPS://news.example/a?b=c#d"
 
 
-@given(st.text(st.characters(codec="utf-8"), min_size=1))
+@given(st.text(st.characters(exclude_categories=()), min_size=1))
 def test_every_id_comes_back_from_its_path(article_id: str) -> None:
     path = id_to_path(article_id)
     decoded_by_the_server = unquote(path)
@@ -146,3 +147,17 @@ def test_a_suggestion_changes_the_query_and_drops_only_the_filters_it_names() ->
         "since": "2023",
         "mode": "lexical",
     }
+
+
+def test_endless_words_can_break_and_nothing_else_changes() -> None:
+    word = "<&" * 1500
+    assert view.breakable(f"one {word}").count("<wbr>") == 2
+    assert str(view.breakable(f"one {word}")).replace("<wbr>", "") == escape(f"one {word}")
+    assert view.breakable("a few <words> " * 500) == escape("a few <words> " * 500)
+    assert view.mark(word, [(0, 3000)]).startswith("<mark>")
+
+
+def test_short_cuts_where_no_title_ends() -> None:
+    assert view.short("x" * 500) == "x" * 500
+    assert view.short("x" * 501) == "x" * 499 + "…"
+    assert view.mark(view.short("x" * 600), [(2, 4), (590, 595)]).count("<mark>") == 1
