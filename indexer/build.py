@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from glob import has_magic
 from pathlib import Path
 
 from .article import Article, Passage, content_hash
 from .chunking import OVERLAP_TOKENS, PASSAGE_TOKENS, cut, fit_title, passage_input
 from .encoder import DEFAULT_ENCODER
 from .encoding import PassageEncoder, prepare_encoder
-from .errors import IndexMismatch, NoArticles
+from .errors import IndexDamaged, IndexMismatch, NoArticles
+from .files import writing
 from .generation import commit_generation
 from .lock import writer_lock
-from .manifest import Chunking, Manifest, current_generation, generation_folder
+from .manifest import Chunking, Manifest, Recipe, current_generation, generation_folder
 from .readers import ReadProgress, Skipped, read_sources
-from .store import Known, Store
+from .store import STORE_FILE, Known, Store
 
 __all__ = ["BuildOptions", "BuildProgress", "BuildReport", "build_index"]
 
@@ -78,13 +80,14 @@ def build_index(
     """
     started = time.perf_counter()
     folder = Path(index_dir)
-    folder.mkdir(parents=True, exist_ok=True)
     tell = progress or (lambda _: None)
-    with writer_lock(folder):
+    with writing(folder), writer_lock(folder):
         generation = current_generation(folder)
         manifest = Manifest.load(generation_folder(folder, generation)) if generation else None
         options = _settle(options or BuildOptions(), manifest, folder)
         tell(BuildProgress("encoder"))
+        if manifest is not None and not (folder / STORE_FILE).is_file():
+            raise IndexDamaged.no_store(folder)
         store = Store(folder, writable=True)
         try:
             run = _Run(folder, store, generation + 1, manifest, options, tell)
@@ -141,25 +144,29 @@ class _Run:
         self._tell = tell
         self._encoder: PassageEncoder | None = None
         self._query_encoder = manifest.query_encoder if manifest else "onnx"
+        self._before = store.hashes(target - 1)
         self._known = store.known()
         self._by_origin = _by_origin(self._known)
         self._seen: dict[str, str] = {}
-        self._read_files: set[str] = set()
         self._replaced: list[int] = []
-        self._waiting: list[Article] = []
-        self._waiting_passages: list[tuple[Passage, ...]] = []
+        self._moved: list[tuple[int, str]] = []
+        self._successors: set[str] = set()
+        self._gone: list[str] = []
+        self._waiting: list[tuple[Article, tuple[Passage, ...]]] = []
         self._skipped: list[Skipped] = []
-        self._counts = dict.fromkeys(("added", "updated", "unchanged", "removed", "encoded"), 0)
+        self._unread: set[str] = set()
+        self._encoded = 0
         self._bytes = ReadProgress(0, 0)
 
     def take(self, sources: Sequence[str | Path]) -> None:
         """Read all sources; store what is new or changed."""
-        if self._manifest is not None:
-            # Says at once, before any reading, that the encoder does not fit.
+        if self._manifest is not None or self._known:
+            # Says before any reading that the encoder does not fit; a new index without articles needs none.
             self._load_encoder()
         for item in read_sources(sources, on_progress=self._note_bytes):
             if isinstance(item, Skipped):
                 self._skipped.append(item)
+                self._unread.add(item.origin)
             else:
                 self._take_article(item)
         self._flush()
@@ -176,71 +183,69 @@ class _Run:
                 f"{_first_reason(self._skipped)}): name files or folders with .html, .txt, .md, .json, .jsonl or .csv."
             )
         self._tell(self._progress("done"))
+        # Counted against the generation before, so what an interrupted run has encoded is new here all the same.
+        new = sum(article_id not in self._before for article_id in self._seen)
+        unchanged = sum(self._before.get(article_id) == digest for article_id, digest in self._seen.items())
+        gone = sum(article_id in self._before for article_id in self._gone)
         return BuildReport(
             generation=manifest.generation,
-            added=self._counts["added"],
-            updated=self._counts["updated"],
-            unchanged=self._counts["unchanged"],
-            removed=self._counts["removed"],
+            added=new - len(self._successors),
+            updated=len(self._seen) - new - unchanged + len(self._successors),
+            unchanged=unchanged,
+            removed=gone - len(self._successors),
             skipped=tuple(self._skipped),
             articles=manifest.articles,
             passages=manifest.passages,
-            passages_encoded=self._counts["encoded"],
+            passages_encoded=self._encoded,
             encoding_precision=manifest.encoding_precision,
             seconds=time.perf_counter() - started,
         )
 
     def _commit(self) -> Manifest:
         encoder = self._load_encoder()
-        keep = self._manifest is not None and not self._counts["encoded"]
+        recipe = self._recipe(encoder)
+        if self._manifest is not None and not self._encoded:
+            recipe = replace(recipe, encoding_precision=self._manifest.encoding_precision)
         return commit_generation(
             self._folder,
             self._store,
             self._target,
             self._manifest,
-            encoder=encoder.spec,
-            query_encoder=self._query_encoder,
-            precision=self._manifest.encoding_precision if self._manifest and keep else encoder.precision,
-            chunking=Chunking(self._options.window or PASSAGE_TOKENS, self._options.overlap or 0),
+            recipe,
             tell=lambda stage: self._tell(self._progress(stage)),
         )
 
     def _take_article(self, article: Article) -> None:
         digest = content_hash(article)
-        if article.id in self._seen and self._seen[article.id] == digest:
+        if self._seen.get(article.id) == digest:
             self._skipped.append(Skipped(article.origin, f"a second copy of the article '{article.id}'"))
             return
-        again = article.id in self._seen
-        self._seen[article.id] = digest
-        self._read_files.add(_file_of(article.origin))
-        known = self._known.get(article.id)
-        if again:
-            # The later version of an id within one run wins; the earlier may still be waiting or be stored already.
+        if article.id in self._seen:
+            # The later version of an id within one run wins; the earlier one may still be waiting.
             self._flush()
-            known = self._known.get(article.id)
+        self._seen[article.id] = digest
+        known = self._known.get(article.id)
         if known is not None and known.hash == digest:
-            # What an interrupted run has encoded is new to readers all the same.
-            self._counts["added" if known.added == self._target else "unchanged"] += not again
+            if known.origin != article.origin:
+                self._moved.append((known.doc, article.origin))
+                self._known[article.id] = replace(known, origin=article.origin)
             return
         if known is not None:
             self._replaced.append(known.doc)
-            self._counts["updated"] += not again
-        else:
-            self._counts["added"] += not again
-        self._waiting.append(article)
-        self._waiting_passages.append(self._cut(article))
-        if sum(map(len, self._waiting_passages)) >= _BATCH_PASSAGES:
+        self._waiting.append((article, self._cut(article)))
+        if sum(len(passages) for _, passages in self._waiting) >= _BATCH_PASSAGES:
             self._flush()
 
     def _cut(self, article: Article) -> tuple[Passage, ...]:
         encoder = self._load_encoder()
+        (prefix,) = encoder.count_tokens([encoder.spec.passage_prefix])
         return cut(
             article,
             count_tokens=encoder.count_tokens,
             window=encoder.spec.window,
             limit=self._options.window or PASSAGE_TOKENS,
             overlap=self._options.overlap or 0,
-            special_tokens=encoder.spec.special_tokens,
+            special_tokens=encoder.spec.special_tokens + prefix,
         )
 
     def _limit(self) -> int:
@@ -252,20 +257,20 @@ class _Run:
             return
         encoder = self._load_encoder()
         inputs = []
-        for article, passages in zip(self._waiting, self._waiting_passages, strict=True):
+        for article, passages in self._waiting:
             title = fit_title(article.title, count_tokens=encoder.count_tokens, window=self._limit())
             inputs += [passage_input(title, article.text[passage.start : passage.end]) for passage in passages]
         vectors = encoder.encode_passages(inputs)
         position = 0
         with self._store.transaction():
             self._store.remove(self._replaced, self._target)
-            for article, passages in zip(self._waiting, self._waiting_passages, strict=True):
+            for article, passages in self._waiting:
                 block = vectors[position : position + len(passages)]
                 position += len(passages)
                 doc = self._store.add(article, passages, block, self._target)
-                self._known[article.id] = Known(doc, content_hash(article), article.origin, self._target)
-        self._counts["encoded"] += len(inputs)
-        self._waiting, self._waiting_passages, self._replaced = [], [], []
+                self._known[article.id] = Known(doc, content_hash(article), article.origin)
+        self._encoded += len(inputs)
+        self._waiting, self._replaced = [], []
         self._tell(self._progress("reading"))
 
     def _supersede(self) -> None:
@@ -273,40 +278,65 @@ class _Run:
 
         That is: one read from the very place where this run read another article, and not seen anywhere itself.
         """
-        gone = []
-        for article_id in list(self._seen):
-            origin = self._known[article_id].origin
-            for old_id in self._by_origin.get(origin, ()):
+        for article_id in self._seen:
+            if article_id in self._before:
+                continue
+            for old_id in self._by_origin.get(self._known[article_id].origin, ()):
                 if old_id not in self._seen and old_id in self._known:
-                    gone.append(self._known.pop(old_id).doc)
-                    self._counts["updated"] += 1
-                    self._counts["added"] -= 1
+                    self._let_go(old_id)
+                    if old_id in self._before:
+                        self._successors.add(article_id)
         with self._store.transaction():
-            self._store.remove(gone, self._target)
+            self._store.move(self._moved)
+            self._store.remove(self._replaced, self._target)
+        self._replaced = []
 
     def _prune(self, sources: Sequence[str | Path]) -> None:
-        roots = [Path(source).resolve() for source in sources]
-        gone = [
-            known.doc
-            for article_id, known in self._known.items()
-            if article_id not in self._seen and _is_below(Path(_file_of(known.origin)), roots)
-        ]
+        """Let go what came from the sources and was not seen, except where something could not be read this time."""
+        roots = _Roots(sources)
+        for article_id, known in list(self._known.items()):
+            file = _file_of(known.origin)
+            if article_id not in self._seen and self._unread.isdisjoint((known.origin, file)) and file in roots:
+                self._let_go(article_id)
         with self._store.transaction():
-            self._store.remove(gone, self._target)
-        self._counts["removed"] += len(gone)
+            self._store.remove(self._replaced, self._target)
+
+    def _let_go(self, article_id: str) -> None:
+        self._gone.append(article_id)
+        self._replaced.append(self._known.pop(article_id).doc)
 
     def _load_encoder(self) -> PassageEncoder:
         if self._encoder is None:
             name = self._options.encoder or DEFAULT_ENCODER
-            self._encoder, self._query_encoder = prepare_encoder(self._folder, self._manifest, name)
+            recipe = self._manifest.recipe if self._manifest else None
+            self._encoder, self._query_encoder = prepare_encoder(self._folder, recipe, name)
+            if recipe is None:
+                self._start_afresh(self._recipe(self._encoder))
         return self._encoder
+
+    def _start_afresh(self, recipe: Recipe) -> None:
+        """Note how passages and vectors are made before the first one is stored.
+
+        What an interrupted first run has stored with another encoder or passage size has never answered: drop it.
+        """
+        noted = self._store.recipe()
+        with self._store.transaction():
+            if noted is not None and not Recipe.from_json(noted).fits(recipe):
+                self._store.clear()
+                self._known.clear()
+                self._by_origin.clear()
+            self._store.note_recipe(recipe.to_json())
+
+    def _recipe(self, encoder: PassageEncoder) -> Recipe:
+        chunking = Chunking(self._options.window or PASSAGE_TOKENS, self._options.overlap or 0)
+        return Recipe(encoder.spec, self._query_encoder, encoder.precision, chunking)
 
     def _note_bytes(self, progress: ReadProgress) -> None:
         self._bytes = progress
         self._tell(self._progress("reading"))
 
     def _progress(self, stage: str) -> BuildProgress:
-        return BuildProgress(stage, self._bytes.done, self._bytes.total, len(self._seen), self._counts["encoded"])
+        return BuildProgress(stage, self._bytes.done, self._bytes.total, len(self._seen), self._encoded)
 
 
 def _by_origin(known: dict[str, Known]) -> dict[str, list[str]]:
@@ -322,9 +352,24 @@ def _file_of(origin: str) -> str:
     return path if mark and line.isdecimal() else origin
 
 
-def _is_below(path: Path, roots: Iterable[Path]) -> bool:
-    resolved = path.resolve()
-    return any(resolved == root or root in resolved.parents for root in roots)
+class _Roots:
+    """Which files came from the sources of a run: those named, those below folders, those that patterns match.
+
+    A source that is not there covers nothing: a disk that is not mounted is no reason to empty an index.
+    """
+
+    def __init__(self, sources: Sequence[str | Path]) -> None:
+        self._named = {Path(source).resolve() for source in sources if Path(source).exists()}
+        self._patterns = [
+            str(Path(source).absolute()) for source in sources if has_magic(str(source)) and not Path(source).exists()
+        ]
+
+    def __contains__(self, file: str) -> bool:
+        above = [Path(file).absolute(), *Path(file).absolute().parents]
+        resolved = Path(file).resolve()
+        return not self._named.isdisjoint((resolved, *resolved.parents)) or any(
+            path.match(pattern) for path in above for pattern in self._patterns
+        )
 
 
 def _first_reason(skipped: Sequence[Skipped]) -> str:

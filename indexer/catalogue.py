@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +109,7 @@ class Catalogue:
                     codes={field: columns[f"codes_{field}"] for field in FIELDS},
                     labels=json.loads((folder / _LABELS_FILE).read_text("utf-8")),
                 )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise IndexDamaged(
                 f"The catalogue in '{folder}' cannot be read ({error}): run 'concord rebuild' to make it new."
             ) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -59,6 +59,10 @@ class EncoderSpec:
     query_prefix: str = ""
     passage_prefix: str = ""
     background: float = field(default=0.0, compare=False)
+
+    def same_vectors(self, other: EncoderSpec) -> bool:
+        """Whether both are one encoder, whatever name it goes by."""
+        return replace(self, name=other.name) == other
 
 
 class Encoder(Protocol):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .encoder import Encoder, EncoderSpec, Vectors, fingerprint, model_folder
-from .errors import EncoderError, IndexMismatch
-from .manifest import Manifest, encoder_folder
-from .onnx_encoder import SPEC_FILE, OnnxEncoder, by_length
+from .errors import EncoderError, IndexDamaged, IndexMismatch
+from .manifest import Recipe, encoder_folder
+from .onnx_encoder import OnnxEncoder, by_length
 
-__all__ = ["PassageEncoder", "prepare_encoder"]
+if TYPE_CHECKING:
+    from .torch_encoder import TorchEncoder
+
+__all__ = ["PassageEncoder", "carried_encoder", "prepare_encoder"]
 
 _log = logging.getLogger(__name__)
 
@@ -27,36 +31,35 @@ _MIN_COSINE = 0.995
 class PassageEncoder:
     """Encodes passages for one run.
 
-    It starts with the exported encoder, which needs no torch. In a long run it measures torch once, in bfloat16 or on
-    a GPU, and changes over when that is at least a fifth faster and keeps every vector to a cosine of 0.995:
-    bfloat16 is twice as fast on processors with AMX or AVX512-BF16 and many times slower on others.
+    It starts with the exported encoder, which needs no torch, or the original where that cannot be exported. In a long
+    run it measures torch once, in bfloat16 or on a GPU, and changes over when that is at least a fifth faster and keeps
+    every vector to a cosine of 0.995: bfloat16 is twice as fast on processors with AMX or AVX512-BF16 and many times
+    slower on others.
     """
 
-    def __init__(self, spec: EncoderSpec, exported: OnnxEncoder | None, name: str) -> None:
-        self.spec = spec
+    def __init__(self, name: str, encoder: OnnxEncoder | TorchEncoder) -> None:
+        self.spec = encoder.spec
         self.precision = "float32"
         self._name = name
-        self._exported = exported
+        self._encoder: Encoder = encoder
         self._bulk: Encoder | None = None
         self._measured = False
         self._encoded = 0
 
     def count_tokens(self, texts: list[str]) -> list[int]:
         """See Encoder."""
-        return (self._exported or self._original()).count_tokens(texts)
+        return self._encoder.count_tokens(texts)
 
     def encode_passages(self, texts: list[str]) -> Vectors:
         """See Encoder."""
-        if self._exported is None:
-            return self._original().encode_passages(texts)
         if not self._measured and self._encoded >= BULK_AFTER:
-            self._measure(self._exported, texts)
+            self._measure(texts)
         self._encoded += len(texts)
-        return (self._bulk or self._exported).encode_passages(texts)
+        return (self._bulk or self._encoder).encode_passages(texts)
 
-    def _measure(self, exported: OnnxEncoder, texts: list[str]) -> None:
+    def _measure(self, texts: list[str]) -> None:
         self._measured = True
-        lengths = exported.count_tokens(texts)
+        lengths = self._encoder.count_tokens(texts)
         # A sample with the lengths of the whole: every n-th of the texts in order of length.
         order = [i for batch in by_length(lengths, 1) for i in batch]
         sample = [texts[i] for i in order[:: max(1, len(order) // _SAMPLE)]]
@@ -67,10 +70,10 @@ class PassageEncoder:
             candidate: Encoder = TorchEncoder(self._name, precision=precision)
             candidate.encode_passages(sample[:4])
         except (EncoderError, RuntimeError) as error:
-            _log.warning("Encoding goes on with the exported encoder: %s", error)
+            _log.warning("Encoding goes on in float32: %s", error)
             return
         start = time.perf_counter()
-        reference = exported.encode_passages(sample)
+        reference = self._encoder.encode_passages(sample)
         middle = time.perf_counter()
         vectors = candidate.encode_passages(sample)
         end = time.perf_counter()
@@ -78,52 +81,59 @@ class PassageEncoder:
         if (middle - start) > _MIN_GAIN * (end - middle) and cosine >= _MIN_COSINE:
             self._bulk, self.precision = candidate, precision
 
-    def _original(self) -> Encoder:
-        """The model under torch in full precision, for encoders that cannot be exported."""
-        if self._bulk is None:
-            from .torch_encoder import TorchEncoder
 
-            self._bulk = TorchEncoder(self._name)
-        return self._bulk
-
-
-def prepare_encoder(index_dir: Path, manifest: Manifest | None, name: str) -> tuple[PassageEncoder, str]:
+def prepare_encoder(index_dir: Path, recipe: Recipe | None, name: str) -> tuple[PassageEncoder, str]:
     """The encoder for a run, exported into the index if it is not there yet, and how queries are to be encoded.
 
-    Returns the encoder and 'onnx' or 'torch'. Raises IndexMismatch when the index was made with another encoder, and
-    EncoderError when the encoder cannot be loaded.
+    `recipe` is that of the index, None for a new one. Returns the encoder and 'onnx' or 'torch'. Raises IndexMismatch
+    when the index was made with another encoder, and EncoderError when the encoder cannot be loaded.
     """
     folder = model_folder(name)
     print_of_folder = fingerprint(folder) if folder else None
-    if manifest is not None:
-        _same_encoder(index_dir, manifest, name, print_of_folder)
-        target = encoder_folder(index_dir, manifest.encoder)
-        if manifest.query_encoder == "onnx" and (target / SPEC_FILE).is_file():
-            return PassageEncoder(manifest.encoder, OnnxEncoder(target), name), "onnx"
+    if recipe is not None:
+        _same_encoder(index_dir, recipe.encoder, name, print_of_folder)
+        if recipe.query_encoder == "onnx" and (carried := carried_encoder(index_dir, recipe.encoder)) is not None:
+            return PassageEncoder(name, carried), "onnx"
     from .torch_encoder import TorchEncoder, export
 
     original = TorchEncoder(name)
-    if manifest is not None and original.spec != manifest.encoder:
-        raise _mismatch(index_dir, manifest, name)
-    target = encoder_folder(index_dir, original.spec)
-    if not (target / SPEC_FILE).is_file():
+    if recipe is not None and not original.spec.same_vectors(recipe.encoder):
+        raise _mismatch(index_dir, recipe.encoder, name)
+    spec = recipe.encoder if recipe is not None else original.spec
+    if recipe is not None and recipe.query_encoder == "torch":
+        return PassageEncoder(name, original), "torch"
+    if (carried := carried_encoder(index_dir, spec)) is None:
         try:
-            export(original, target)
+            export(original, encoder_folder(index_dir, spec))
+            carried = OnnxEncoder(encoder_folder(index_dir, spec))
         except EncoderError as error:
+            if recipe is not None:
+                raise
             _log.warning("%s Queries will be encoded with torch: slower to start, otherwise the same.", error)
-            return PassageEncoder(original.spec, None, name), "torch"
-    return PassageEncoder(original.spec, OnnxEncoder(target), name), "onnx"
+            return PassageEncoder(name, original), "torch"
+    return PassageEncoder(name, carried), "onnx"
 
 
-def _same_encoder(index_dir: Path, manifest: Manifest, name: str, found: str | None) -> None:
-    if found is not None and found != manifest.encoder.fingerprint:
-        raise _mismatch(index_dir, manifest, name)
-    if found is None and name != manifest.encoder.name:
-        raise _mismatch(index_dir, manifest, name)
+def carried_encoder(index_dir: Path, spec: EncoderSpec) -> OnnxEncoder | None:
+    """The encoder that the index carries, None when there is none, or none that is sound and makes such vectors."""
+    folder = encoder_folder(index_dir, spec)
+    if not folder.is_dir():
+        return None
+    try:
+        carried = OnnxEncoder(folder)
+    except IndexDamaged as error:
+        _log.warning("%s", error)
+        return None
+    return carried if carried.spec.same_vectors(spec) else None
 
 
-def _mismatch(index_dir: Path, manifest: Manifest, name: str) -> IndexMismatch:
-    spec = manifest.encoder
+def _same_encoder(index_dir: Path, spec: EncoderSpec, name: str, found: str | None) -> None:
+    # What comes from a hub by name has no folder to look at before it is loaded.
+    if (found or spec.fingerprint) != spec.fingerprint or (found is None and name != spec.name):
+        raise _mismatch(index_dir, spec, name)
+
+
+def _mismatch(index_dir: Path, spec: EncoderSpec, name: str) -> IndexMismatch:
     return IndexMismatch(
         f"The index '{index_dir}' was made with the encoder '{spec.name}' ({spec.fingerprint[:12]}), and its "
         f"vectors do not fit those of '{name}'. "

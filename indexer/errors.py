@@ -95,6 +95,22 @@ class IndexDamaged(ConcordError):
     status = 503
     slug = "index-damaged"
 
+    @classmethod
+    def no_store(cls, index_dir: object) -> IndexDamaged:
+        """The error for an index whose articles are gone; nothing can be made new without them."""
+        return cls(
+            f"The index '{index_dir}' has lost its store, the file with the articles: put a backup in its place, or "
+            "index the articles into a new folder."
+        )
+
+    @classmethod
+    def broken_store(cls, index_dir: object, reason: object) -> IndexDamaged:
+        """The error for a store that SQLite cannot read."""
+        return cls(
+            f"The store of the index '{index_dir}' cannot be read ({reason}): put a backup in its place, or index the "
+            "articles into a new folder."
+        )
+
 
 class EncoderError(ConcordError):
     """The encoder cannot be loaded, or does not do what an index needs."""

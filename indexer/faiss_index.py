@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class FaissIndex:
             self._segments = [_Segment.load(folder, name, catalogue) for name in self._manifest["segments"]]
             with np.load(folder / _MOMENTS, allow_pickle=False) as sums:
                 self._moments = _moments(int(sums["count"]), sums["sum"], sums["outer"])
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, BadZipFile) as error:
             raise IndexDamaged(
                 f"The vector index in '{folder}' cannot be read ({error}): run 'concord rebuild' to make it new."
             ) from error
@@ -176,13 +177,12 @@ def update_vectors(
         columns.append(np.array([passages, docs], np.int64))
 
     kept: list[str] = []
-    for old in segments:
-        if previous is None:
-            break
-        segment = _Segment.load(previous, old, catalogue)
+    loaded = [(old, _Segment.load(previous, old, catalogue)) for old in segments] if previous else []
+    # Smallest first: what has been merged so far decides whether the next larger one is merged too.
+    for old, segment in sorted(loaded, key=lambda pair: np.count_nonzero(pair[1].alive)):
         alive = int(np.count_nonzero(segment.alive))
         dead = len(segment.rows) - alive
-        if alive > _MERGE_RATIO * max(index.ntotal, 1) and dead <= _MAX_DEAD * len(segment.rows):
+        if previous and alive > _MERGE_RATIO * max(index.ntotal, 1) and dead <= _MAX_DEAD * len(segment.rows):
             kept.append(old)
             for suffix in ("faiss", "npy"):
                 link_or_copy(previous / f"{old}.{suffix}", folder / f"{old}.{suffix}")

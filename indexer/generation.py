@@ -11,21 +11,21 @@ from pathlib import Path
 import numpy as np
 
 from .catalogue import Catalogue
-from .encoder import EncoderSpec
+from .encoding import carried_encoder, prepare_encoder
 from .errors import IndexDamaged, IndexNotFound
 from .faiss_index import FaissIndex, update_vectors
-from .files import sync_tree
+from .files import drafted, writing
 from .lock import writer_lock
 from .manifest import (
     FORMAT_VERSION,
-    Chunking,
     Manifest,
+    Recipe,
     current_generation,
-    encoder_folder,
     generation_folder,
+    generation_folders,
     switch_to,
 )
-from .store import Store
+from .store import STORE_FILE, Store
 from .version import VERSION
 from .whoosh_index import update_whoosh
 
@@ -40,64 +40,71 @@ def commit_generation(
     store: Store,
     generation: int,
     previous: Manifest | None,
+    recipe: Recipe,
     *,
-    encoder: EncoderSpec,
-    query_encoder: str,
-    precision: str,
-    chunking: Chunking,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Derive `generation` from the store, starting from what `previous` already has, and let it answer.
 
-    Everything is written to a folder that no reader knows, flushed to disk, and named in one step.
+    Everything is written to a folder that no reader knows, flushed to disk, and named in one step. Raises IndexDamaged
+    when `previous` is not what the store says it is.
     """
-    target = generation_folder(index_dir, generation)
-    draft = target.with_name(f".{target.name}.draft")
-    for leftover in (draft, target):
-        shutil.rmtree(leftover, ignore_errors=True)
-    draft.mkdir(parents=True)
     old_folder = generation_folder(index_dir, previous.generation) if previous else None
-    old_docs = Catalogue.load(old_folder).docs if old_folder else np.empty(0, np.int64)
+    old_docs = np.empty(0, np.int64)
+    if previous and old_folder:
+        previous.check_files(old_folder)
+        old_docs = Catalogue.load(old_folder).docs
+        if store.docs(previous.generation) != old_docs.tolist():
+            raise IndexDamaged(
+                f"The store in '{index_dir}' does not hold the {len(old_docs):,} articles of generation "
+                f"{previous.generation}: put the store that belongs to it back, or run 'concord rebuild' to keep to "
+                "the one that is there."
+            )
     catalogue = Catalogue.build(store.columns(generation))
     added = np.setdiff1d(catalogue.docs, old_docs, assume_unique=True).tolist()
     removed = np.setdiff1d(old_docs, catalogue.docs, assume_unique=True).tolist()
 
-    catalogue.save(draft)
-    tell("lexical")
-    (draft / LEXICAL_FOLDER).mkdir()
-    update_whoosh(
-        draft / LEXICAL_FOLDER,
-        old_folder / LEXICAL_FOLDER if old_folder else None,
-        added=store.articles(added),
-        removed=store.articles(removed),
-    )
-    tell("vectors")
-    (draft / VECTOR_FOLDER).mkdir()
-    update_vectors(
-        draft / VECTOR_FOLDER,
-        old_folder / VECTOR_FOLDER if old_folder else None,
-        catalogue=catalogue,
-        added=store.vectors(added, encoder.dimension),
-        removed=store.vectors(removed, encoder.dimension),
-        dimension=encoder.dimension,
-        name=f"segment-{generation:08d}",
-    )
-    manifest = Manifest(
-        format_version=FORMAT_VERSION,
-        generation=generation,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        concord_version=VERSION,
-        encoder=encoder,
-        query_encoder=query_encoder,
-        encoding_precision=precision,
-        chunking=chunking,
-        lexical="whoosh",
-        articles=len(catalogue),
-        passages=len(FaissIndex(draft / VECTOR_FOLDER, catalogue)),
-    )
-    manifest.save(draft)
-    sync_tree(draft)
-    draft.rename(target)
+    with drafted(generation_folder(index_dir, generation)) as draft:
+        catalogue.save(draft)
+        tell("lexical")
+        (draft / LEXICAL_FOLDER).mkdir()
+        update_whoosh(
+            draft / LEXICAL_FOLDER,
+            old_folder / LEXICAL_FOLDER if old_folder else None,
+            added=store.articles(added),
+            removed=store.articles(removed),
+        )
+        tell("vectors")
+        (draft / VECTOR_FOLDER).mkdir()
+        update_vectors(
+            draft / VECTOR_FOLDER,
+            old_folder / VECTOR_FOLDER if old_folder else None,
+            catalogue=catalogue,
+            added=store.vectors(added, recipe.encoder.dimension),
+            removed=store.vectors(removed, recipe.encoder.dimension),
+            dimension=recipe.encoder.dimension,
+            name=f"segment-{generation:08d}",
+        )
+        manifest = Manifest(
+            format_version=FORMAT_VERSION,
+            generation=generation,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            concord_version=VERSION,
+            encoder=recipe.encoder,
+            query_encoder=recipe.query_encoder,
+            encoding_precision=recipe.encoding_precision,
+            chunking=recipe.chunking,
+            lexical="whoosh",
+            articles=len(catalogue),
+            passages=len(FaissIndex(draft / VECTOR_FOLDER, catalogue)),
+            files={
+                path.relative_to(draft).as_posix(): path.stat().st_size
+                for path in sorted(draft.rglob("*"))
+                if path.is_file() and "LOCK" not in path.name
+            },
+        )
+        manifest.save(draft)
+    store.note_recipe(recipe.to_json())
     switch_to(index_dir, generation)
     _collect(index_dir, store, generation)
     return manifest
@@ -106,56 +113,60 @@ def commit_generation(
 def rebuild(index_dir: str | Path, tell: Callable[[str], None] = lambda _: None) -> Manifest:
     """Make the derived indexes new from the store, without encoding a text and without opening the old ones.
 
-    Raises IndexNotFound when there is no store, IndexDamaged when no manifest is left to say which encoder was used.
+    The new generation has the articles of the one that answers now; what an interrupted run has stored since waits for
+    the next run. The exported encoder is made again if it cannot be loaded. Raises IndexNotFound when nothing was ever
+    indexed, IndexDamaged when the store is gone, and EncoderError when an encoder to export is not on this machine.
     """
     folder = Path(index_dir)
-    if not (folder / "store.sqlite").is_file():
-        raise IndexNotFound(f"There is no store in '{folder}' to rebuild from: index the articles.")
-    with writer_lock(folder):
+    if not (folder / STORE_FILE).is_file():
+        raise IndexDamaged.no_store(folder) if generation_folders(folder) else IndexNotFound.at(folder)
+    with writer_lock(folder), writing(folder):
         store = Store(folder, writable=True)
         try:
-            manifest = _last_manifest(folder)
-            newest = max(manifest.generation, store.newest_generation())
-            if not (encoder_folder(folder, manifest.encoder) / "encoder.json").is_file():
-                from .torch_encoder import TorchEncoder, export
-
-                export(TorchEncoder(manifest.encoder.name), encoder_folder(folder, manifest.encoder))
-            return commit_generation(
-                folder,
-                store,
-                newest + 1,
-                None,
-                encoder=manifest.encoder,
-                query_encoder=manifest.query_encoder,
-                precision=manifest.encoding_precision,
-                chunking=manifest.chunking,
-                tell=tell,
-            )
+            answering = _answering(folder, store)
+            recipe = _recipe(folder, answering, store)
+            if recipe.query_encoder == "onnx" and carried_encoder(folder, recipe.encoder) is None:
+                prepare_encoder(folder, recipe, recipe.encoder.name)
+            with store.transaction():
+                store.postpone(answering)
+            return commit_generation(folder, store, answering + 1, None, recipe, tell=tell)
         finally:
             store.close()
 
 
-def _last_manifest(index_dir: Path) -> Manifest:
-    """The manifest of the current generation, else of the newest one that can be read."""
-    folders = sorted((index_dir / "generations").glob("[0-9]*"), reverse=True)
+def _answering(index_dir: Path, store: Store) -> int:
+    """The generation that answers, or would if its files were sound."""
     with contextlib.suppress(IndexDamaged):
-        folders.insert(0, generation_folder(index_dir, current_generation(index_dir)))
-    for folder in folders:
-        try:
-            return Manifest.load(folder)
-        except IndexDamaged:
-            continue
-    raise IndexDamaged(
-        f"No manifest in '{index_dir}' can be read, so nobody knows which encoder made its vectors: "
-        "restore a backup, or index the articles into a new folder."
-    )
+        if current := current_generation(index_dir):
+            return current
+    found = generation_folders(index_dir)
+    newest = int(found[0].name) if found else store.newest_generation()
+    if not newest:
+        raise IndexNotFound.at(index_dir)
+    return newest
+
+
+def _recipe(index_dir: Path, generation: int, store: Store) -> Recipe:
+    """How the vectors in the store were made. Raises IndexMismatch for an index of another format."""
+    for folder in (generation_folder(index_dir, generation), *generation_folders(index_dir)):
+        with contextlib.suppress(IndexDamaged):
+            return Manifest.load(folder).recipe
+    noted = store.recipe()
+    if noted is None:
+        raise IndexDamaged(
+            f"Nothing in '{index_dir}' says which encoder made its vectors: restore a backup, or index the articles "
+            "into a new folder."
+        )
+    return Recipe.from_json(noted)
 
 
 def _collect(index_dir: Path, store: Store, generation: int) -> None:
     """Remove what neither this generation nor the one before it, which a search may still be using, can see."""
+    folders = generation_folders(index_dir)
+    before = next((int(folder.name) for folder in folders if int(folder.name) < generation), 0)
     with store.transaction():
-        store.collect(generation - 1)
-    keep = {generation_folder(index_dir, g).name for g in (generation, generation - 1)}
+        store.collect(before)
+    keep = {generation_folder(index_dir, kept).name for kept in (generation, before)}
     for folder in (index_dir / "generations").iterdir():
         if folder.name not in keep:
             shutil.rmtree(folder, ignore_errors=True)

@@ -22,7 +22,8 @@ _HOLDER_FILE = "writer.json"
 
 @contextmanager
 def writer_lock(index_dir: Path) -> Iterator[None]:
-    """Hold the index's write lock. Raises IndexLocked, naming the process that holds it."""
+    """Hold the write lock of the index, made if there is none. Raises IndexLocked, naming the process that holds it."""
+    index_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(index_dir / _LOCK_FILE)
     try:
         lock.acquire(timeout=0)

@@ -15,9 +15,11 @@ __all__ = [
     "FORMAT_VERSION",
     "Chunking",
     "Manifest",
+    "Recipe",
     "current_generation",
     "encoder_folder",
     "generation_folder",
+    "generation_folders",
     "read_current",
     "switch_to",
 ]
@@ -36,8 +38,40 @@ class Chunking:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipe:
+    """How the passages and vectors of an index are made, the same in all of its generations.
+
+    `query_encoder` is 'onnx' when the index carries its encoder, else 'torch'; `encoding_precision` is that of the last
+    run that encoded.
+    """
+
+    encoder: EncoderSpec
+    query_encoder: str
+    encoding_precision: str
+    chunking: Chunking
+
+    def fits(self, other: Recipe) -> bool:
+        """Whether passages and vectors of both can stand in one index."""
+        return self.encoder.same_vectors(other.encoder) and self.chunking == other.chunking
+
+    def to_json(self) -> str:
+        """For `from_json`."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read what `to_json` wrote."""
+        raw = json.loads(text)
+        return cls(encoder=EncoderSpec(**raw.pop("encoder")), chunking=Chunking(**raw.pop("chunking")), **raw)
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """One generation. `query_encoder` is 'onnx' when the index carries its encoder, else 'torch'."""
+    """One generation; see Recipe for how it was encoded.
+
+    `files` has the size in bytes of every file in the generation's folder, by its path there: what is missing or cut
+    short is found before anything is read from it.
+    """
 
     format_version: int
     generation: int
@@ -50,6 +84,23 @@ class Manifest:
     lexical: str
     articles: int
     passages: int
+    files: dict[str, int]
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the next generation has to keep to."""
+        return Recipe(self.encoder, self.query_encoder, self.encoding_precision, self.chunking)
+
+    def check_files(self, folder: Path) -> None:
+        """Raises IndexDamaged when a file of the generation in `folder` is missing or has another size."""
+        for name, size in self.files.items():
+            try:
+                found = (folder / name).stat().st_size
+            except FileNotFoundError:
+                found = -1
+            if found != size:
+                state = "is missing" if found < 0 else f"has {found:,} bytes instead of {size:,}"
+                raise IndexDamaged(f"The file '{folder / name}' {state}: run 'concord rebuild' to make it new.")
 
     def save(self, folder: Path) -> None:
         """Write the manifest into a generation's folder."""
@@ -86,6 +137,11 @@ def generation_folder(index_dir: Path, generation: int) -> Path:
     return index_dir / "generations" / f"{generation:08d}"
 
 
+def generation_folders(index_dir: Path) -> list[Path]:
+    """The folders of all generations that are there, newest first."""
+    return sorted((index_dir / "generations").glob("[0-9]" * 8), reverse=True)
+
+
 def encoder_folder(index_dir: Path, spec: EncoderSpec) -> Path:
     """Where the exported encoder lies."""
     return index_dir / "encoders" / spec.fingerprint[:16]
@@ -95,11 +151,14 @@ def current_generation(index_dir: Path) -> int:
     """The number of the generation that answers; 0 when nothing has been indexed yet. Raises IndexDamaged."""
     path = index_dir / CURRENT_FILE
     try:
-        text = path.read_text("utf-8").strip()
+        text = path.read_text("ascii").strip()
     except FileNotFoundError:
+        # The first generation may have been written and not yet named; any later one was named before.
+        if any(int(folder.name) > 1 for folder in generation_folders(index_dir)):
+            raise IndexDamaged(f"'{path}' is missing: run 'concord rebuild' to write it again.") from None
         return 0
-    except OSError as error:
-        raise IndexDamaged(f"'{path}' cannot be read: {error}.") from error
+    except (OSError, ValueError) as error:
+        raise IndexDamaged(f"'{path}' cannot be read ({error}): run 'concord rebuild' to write it again.") from error
     if not text.isdecimal():
         raise IndexDamaged(f"'{path}' should hold a generation number: run 'concord rebuild' to write it again.")
     return int(text)

@@ -32,8 +32,7 @@ class OnnxEncoder:
         from tokenizers import Tokenizer
 
         try:
-            raw = json.loads((folder / SPEC_FILE).read_text("utf-8"))
-            self.spec = EncoderSpec(**raw)
+            self.spec = EncoderSpec(**json.loads((folder / SPEC_FILE).read_text("utf-8")))
             self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = threads

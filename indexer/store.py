@@ -1,8 +1,9 @@
 """The only truth: articles, their passages and their vectors, in one SQLite file.
 
-Rows are never changed, only added and removed, and each knows in which generation it appeared and in which it went:
-generation g consists of the rows with `added <= g` and no `removed`, or `removed > g`. So a reader of one generation
-never sees a half of the next, and what an interrupted run had encoded is found again by the run after it.
+Rows are added and removed and, what is searched or shown of them, never changed. Each knows in which generation it
+appeared and in which it went: generation g consists of the rows with `added <= g` and no `removed`, or `removed > g`.
+So a reader of one generation never sees a half of the next, and what an interrupted run had encoded is found again by
+the run after it.
 Row numbers are never given out twice.
 """
 
@@ -56,6 +57,7 @@ CREATE TABLE IF NOT EXISTS vectors (
     passage INTEGER PRIMARY KEY REFERENCES passages (passage) ON DELETE CASCADE,
     vector BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS recipe (one INTEGER PRIMARY KEY CHECK (one = 1), json TEXT NOT NULL);
 """
 _ALIVE = "added <= :generation AND (removed IS NULL OR removed > :generation)"
 # The text stands last in the table: a scan that needs only the short columns skips its pages.
@@ -73,7 +75,6 @@ class Known:
     doc: int
     hash: str
     origin: str
-    added: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Store:
         self.path = index_dir / STORE_FILE
         if writable:
             self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-            self._guard(self._prepare)
+            self._prepare()
         else:
             if not self.path.is_file():
                 raise IndexNotFound.at(index_dir)
@@ -113,30 +114,25 @@ class Store:
             db.close()
             # A read-only folder cannot hold the write-ahead log's shared memory; nobody can be writing there either.
             if "unable to open" not in str(error) and "readonly" not in str(error):
-                raise IndexDamaged(self._damage(error)) from error
+                raise IndexDamaged.broken_store(self.path.parent, error) from error
             db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
         except sqlite3.DatabaseError as error:
             db.close()
-            raise IndexDamaged(self._damage(error)) from error
+            raise IndexDamaged.broken_store(self.path.parent, error) from error
         return db
 
     def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.executescript(_SCHEMA)
-
-    def _guard(self, action: object) -> None:
         try:
-            action()  # type: ignore[operator]
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.OperationalError:
+            self._db.close()
+            raise
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise IndexDamaged(self._damage(error)) from error
-
-    def _damage(self, error: Exception) -> str:
-        return (
-            f"The store '{self.path}' cannot be read ({error}): put a backup in its place, or index the articles anew."
-        )
+            raise IndexDamaged.broken_store(self.path.parent, error) from error
 
     def close(self) -> None:
         """Close the connection; a second call does nothing."""
@@ -157,8 +153,26 @@ class Store:
 
     def known(self) -> dict[str, Known]:
         """The newest version of every id that is not removed, those of an interrupted run included."""
-        rows = self._db.execute("SELECT id, doc, hash, origin, added FROM articles WHERE removed IS NULL ORDER BY doc")
+        rows = self._db.execute("SELECT id, doc, hash, origin FROM articles WHERE removed IS NULL ORDER BY doc")
         return {row[0]: Known(*row[1:]) for row in rows}
+
+    def hashes(self, generation: int) -> dict[str, str]:
+        """The content hash of every article id of a generation."""
+        rows = self._db.execute(f"SELECT id, hash FROM articles WHERE {_ALIVE}", {"generation": generation})
+        return dict(rows.fetchall())
+
+    def recipe(self) -> str | None:
+        """How the passages and vectors in here were made, as `note_recipe` was told; None for an empty store."""
+        row = self._db.execute("SELECT json FROM recipe").fetchone()
+        return str(row[0]) if row else None
+
+    def note_recipe(self, recipe: str) -> None:
+        """Keep the recipe beside what it made: it outlives every manifest."""
+        self._db.execute("INSERT OR REPLACE INTO recipe VALUES (1, ?)", (recipe,))
+
+    def clear(self) -> None:
+        """Delete all articles."""
+        self._db.execute("DELETE FROM articles")
 
     def add(self, article: Article, passages: Sequence[Passage], vectors: Vectors, generation: int) -> int:
         """Add an article with its passages and their vectors, float32 (len(passages), dimension); returns its row."""
@@ -195,6 +209,10 @@ class Store:
             "UPDATE articles SET removed = ? WHERE doc = ? AND removed IS NULL", ((generation, doc) for doc in docs)
         )
 
+    def move(self, origins: Iterable[tuple[int, str]]) -> None:
+        """Note for (article row, origin) where unchanged articles were read this time; no reader looks at it."""
+        self._db.executemany("UPDATE articles SET origin = ? WHERE doc = ?", ((origin, doc) for doc, origin in origins))
+
     def collect(self, generation: int) -> int:
         """Delete the rows that neither `generation` nor any later one can see; returns how many articles went."""
         return self._db.execute("DELETE FROM articles WHERE removed <= ?", (generation,)).rowcount
@@ -220,6 +238,11 @@ class Store:
             marks = ",".join("?" * len(chunk))
             found.update(self._db.execute(f"SELECT doc, id FROM articles WHERE doc IN ({marks})", chunk).fetchall())
         return found
+
+    def postpone(self, generation: int) -> None:
+        """Move what is newer than `generation` one generation on, to make room for one with the same articles."""
+        for column in ("added", "removed"):
+            self._db.execute(f"UPDATE articles SET {column} = {column} + 1 WHERE {column} > ?", (generation,))
 
     def has_changes(self, generation: int) -> bool:
         """Whether `generation` differs from the one before it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import numpy as np
 
 from .encoder import EncoderSpec, Vectors, background_cosine, fingerprint, model_folder
 from .errors import EncoderError
+from .files import drafted
 from .onnx_encoder import GRAPH_FILE, TOKENIZER_FILE, OnnxEncoder, by_length, write_spec
 
 __all__ = ["TorchEncoder", "export", "has_gpu"]
@@ -143,18 +145,32 @@ class TorchEncoder:
 
 
 def export(encoder: TorchEncoder, folder: Path) -> float:
-    """Write the encoder's graph, tokenizer and spec into `folder`, and check it against the original on the spot.
+    """Write the encoder's graph, tokenizer and spec, check them against the original, and then let them be `folder`.
 
-    Returns the lowest cosine over the check texts. Raises EncoderError when the model has no fast tokenizer, cannot
-    be exported, or the exported graph strays further than MIN_EXPORT_COSINE.
+    Returns the lowest cosine over the check texts. Raises EncoderError when the model has no fast tokenizer, cannot be
+    exported, or when the exported graph strays further than MIN_EXPORT_COSINE; `folder` is as it was then.
     """
+    backend = getattr(encoder._model.tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise EncoderError(f"The encoder '{encoder.name}' has no fast tokenizer to put into the index.")
+    with drafted(folder) as draft:
+        _write_graph(encoder, draft / GRAPH_FILE)
+        (draft / TOKENIZER_FILE).write_text(backend.to_str(), "utf-8")
+        write_spec(draft, encoder.spec)
+        exported = OnnxEncoder(draft).encode_passages(_CHECK_TEXTS)
+        cosine = float((encoder.encode_passages(_CHECK_TEXTS) * exported).sum(axis=1).min())
+        if cosine < MIN_EXPORT_COSINE:
+            raise EncoderError(
+                f"The exported encoder '{encoder.name}' strays from the original: cosine {cosine:.5f}, "
+                f"at least {MIN_EXPORT_COSINE} is needed."
+            )
+    return cosine
+
+
+def _write_graph(encoder: TorchEncoder, path: Path) -> None:
     import torch
 
     model = encoder._model
-    backend = getattr(model.tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        raise EncoderError(f"The encoder '{encoder.name}' has no fast tokenizer to put into the index.")
-    folder.mkdir(parents=True, exist_ok=True)
     names = [name for name in model.tokenizer.model_input_names if name in _GRAPH_INPUTS]
 
     class Graph(torch.nn.Module):
@@ -168,7 +184,6 @@ def export(encoder: TorchEncoder, folder: Path) -> float:
 
     sample = model.tokenizer(["a first text", "another, longer text"], padding=True, return_tensors="pt")
     axes = {name: {0: "batch", 1: "length"} for name in [*names, "token_embeddings"]}
-    graph = folder / GRAPH_FILE
     model.cpu()
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -176,7 +191,7 @@ def export(encoder: TorchEncoder, folder: Path) -> float:
             torch.onnx.export(
                 Graph().eval(),
                 tuple(sample[name] for name in names),
-                str(graph),
+                str(path),
                 input_names=names,
                 output_names=["sentence_embedding", "token_embeddings"],
                 dynamic_axes={**axes, "sentence_embedding": {0: "batch"}},
@@ -188,16 +203,6 @@ def export(encoder: TorchEncoder, folder: Path) -> float:
         raise EncoderError(
             f"The encoder '{encoder.name}' cannot be exported to ONNX ({type(error).__name__}: {_first_line(error)})."
         ) from error
-    (folder / TOKENIZER_FILE).write_text(backend.to_str(), "utf-8")
-    write_spec(folder, encoder.spec)
-    exported = OnnxEncoder(folder)
-    cosine = float((encoder.encode_passages(_CHECK_TEXTS) * exported.encode_passages(_CHECK_TEXTS)).sum(axis=1).min())
-    if cosine < MIN_EXPORT_COSINE:
-        raise EncoderError(
-            f"The exported encoder '{encoder.name}' strays from the original: cosine {cosine:.5f}, "
-            f"at least {MIN_EXPORT_COSINE} is needed."
-        )
-    return cosine
 
 
 _GRAPH_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -217,8 +222,8 @@ def _prefixes(name: str, prompts: dict[str, str]) -> tuple[str, str]:
     if query or passage:
         return query, passage
     lowered = Path(name).name.lower()
-    for mark, pair in _PREFIXES:
-        if mark in lowered:
+    for family, pair in _PREFIXES:
+        if re.search(rf"(?<![a-z0-9]){family}", lowered):
             return pair
     return "", ""
 

@@ -118,7 +118,13 @@ class WhooshIndex:
     def vocabulary(self) -> Mapping[str, int]:
         """See LexicalIndex."""
         if self._vocabulary is None:
-            self._vocabulary = json.loads((self._folder / _VOCABULARY).read_text("utf-8"))
+            path = self._folder / _VOCABULARY
+            try:
+                self._vocabulary = json.loads(path.read_text("utf-8"))
+            except ValueError as error:
+                raise IndexDamaged(
+                    f"The word list '{path}' cannot be read ({error}): run 'concord rebuild' to make it new."
+                ) from error
         return self._vocabulary
 
     def _document_rows(self) -> NDArray[np.int64]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -257,9 +260,11 @@ class SearchEngine:
                 # A generation that two newer ones have followed may be cleared away under a slow search.
                 if attempt + 1 == _ATTEMPTS or self._source.current() is snapshot:
                     raise IndexDamaged(
-                        f"The store lacks what generation {snapshot.manifest.generation} names ({error}): "
+                        f"The index lacks what generation {snapshot.manifest.generation} names ({error}): "
                         "run 'concord rebuild'."
                     ) from error
+            except sqlite3.DatabaseError as error:
+                raise IndexDamaged.broken_store(self._source.index_dir, error) from error
         raise AssertionError("unreachable")
 
 
@@ -267,6 +272,8 @@ def _rank(
     parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, merging: Merging
 ) -> Ranking:
     lexical, vectors = snapshot.lexical, snapshot.vectors
+    if not len(snapshot.catalogue):
+        return empty_ranking()
     allowed = required(parsed, lexical, mask_of(parsed.filters, snapshot.catalogue))
     if allowed is not None and not allowed.any():
         return empty_ranking()
@@ -289,10 +296,14 @@ def _filter_suggestions(
 
 
 def _sorted(ranking: Ranking, snapshot: Snapshot, store: Store) -> Ranking:
-    """Best first; articles with the same score by their ids, so that the order is the same everywhere and always."""
+    """Best first; of equals the newest, then by id, so that the order is the same everywhere and always."""
     docs = snapshot.catalogue.docs[ranking.rows].tolist()
     ids = store.ids(docs)
-    keys = [(-float(score), ids.get(doc, "")) for score, doc in zip(ranking.scores, docs, strict=True)]
+    # NO_DATE is the smallest number there is, so articles without a date come last.
+    dates = snapshot.catalogue.dates[ranking.rows].tolist()
+    keys = [
+        (-float(score), -date, ids.get(doc, "")) for score, date, doc in zip(ranking.scores, dates, docs, strict=True)
+    ]
     return ranking.take(np.array(sorted(range(len(docs)), key=keys.__getitem__), np.int64))
 
 
@@ -319,11 +330,11 @@ def _day(seconds: np.int64) -> str:
 def _size(folder: Path) -> int:
     """Bytes on disk; a file with several names is counted once."""
     seen: dict[tuple[int, int], int] = {}
-    for path in folder.rglob("*"):
-        try:
-            found = path.stat()
-        except FileNotFoundError:  # an old generation being cleared away
-            continue
-        if path.is_file() and "sample_articles" not in path.parts:
-            seen[(found.st_dev, found.st_ino)] = found.st_size
+    for parent, folders, files in os.walk(folder):
+        if "sample_articles" in folders:
+            folders.remove("sample_articles")
+        for name in files:
+            with contextlib.suppress(FileNotFoundError):  # an old generation being cleared away
+                found = (Path(parent) / name).stat()
+                seen[(found.st_dev, found.st_ino)] = found.st_size
     return sum(seen.values())

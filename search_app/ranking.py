@@ -194,8 +194,7 @@ def _unscored(rows: Rows) -> Ranking:
     count = len(rows)
     missing = np.full(count, np.nan, np.float32)
     unranked = np.zeros(count, np.int64)
-    # Falling scores keep the given order; they differ by less than is ever shown.
-    scores = (1 - np.arange(count) * 1e-6).astype(np.float32)
+    scores = np.ones(count, np.float32)
     return Ranking(rows, scores, missing, missing, unranked, unranked, np.zeros(count, np.float32), unranked - 1)
 
 

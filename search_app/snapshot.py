@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.catalogue import Catalogue
 from indexer.encoder import Encoder
+from indexer.errors import IndexDamaged, IndexMismatch, IndexNotFound
 from indexer.faiss_index import FaissIndex
 from indexer.generation import LEXICAL_FOLDER, VECTOR_FOLDER
 from indexer.lexical import Bm25, LexicalIndex
-from indexer.manifest import CURRENT_FILE, Manifest, encoder_folder, generation_folder, read_current
+from indexer.manifest import (
+    CURRENT_FILE,
+    Manifest,
+    current_generation,
+    encoder_folder,
+    generation_folder,
+    read_current,
+)
 from indexer.onnx_encoder import OnnxEncoder
 from indexer.store import Store
 from indexer.vectors import VectorIndex
@@ -36,8 +45,20 @@ class Snapshot:
     @classmethod
     def load(cls, index_dir: Path, bm25: Bm25 | None = None) -> Snapshot:
         """Open the generation that answers now. Raises IndexNotFound, IndexDamaged or IndexMismatch."""
+        while True:
+            generation = current_generation(index_dir)
+            try:
+                return cls._open(index_dir, bm25)
+            except IndexDamaged:
+                # Writers that follow one another quickly may have cleared it away while it was being opened.
+                if current_generation(index_dir) == generation:
+                    raise
+
+    @classmethod
+    def _open(cls, index_dir: Path, bm25: Bm25 | None) -> Snapshot:
         manifest = read_current(index_dir)
         folder = generation_folder(index_dir, manifest.generation)
+        manifest.check_files(folder)
         catalogue = Catalogue.load(folder)
         vectors = FaissIndex(folder / VECTOR_FOLDER, catalogue)
         return cls(
@@ -59,11 +80,13 @@ class SnapshotSource:
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._local = threading.local()
-        self._stores: list[Store] = []
+        # Weak, so that the connection of a thread that has ended is closed with it.
+        self._stores: weakref.WeakSet[Store] = weakref.WeakSet()
         self._encoder: tuple[str, Encoder] | None = None
         self._speller: tuple[Snapshot, Speller] | None = None
         self._stamp = self._read_stamp()
         self._snapshot = Snapshot.load(index_dir, bm25)
+        self.store()  # Says at once when the articles are missing.
 
     def current(self) -> Snapshot:
         """The newest generation; looking whether there is a newer one is one call to the file system."""
@@ -81,9 +104,12 @@ class SnapshotSource:
         """This thread's connection to the store."""
         store: Store | None = getattr(self._local, "store", None)
         if store is None:
-            store = self._local.store = Store(self.index_dir)
+            try:
+                store = self._local.store = Store(self.index_dir)
+            except IndexNotFound as error:
+                raise IndexDamaged.no_store(self.index_dir) from error
             with self._lock:
-                self._stores.append(store)
+                self._stores.add(store)
         return store
 
     def encoder(self, manifest: Manifest) -> Encoder:
@@ -98,6 +124,12 @@ class SnapshotSource:
                     from indexer.torch_encoder import TorchEncoder
 
                     encoder = TorchEncoder(spec.name)
+                    if not encoder.spec.same_vectors(spec):
+                        raise IndexMismatch(
+                            f"The encoder '{spec.name}' on this machine is not the one that the index was made with "
+                            f"({encoder.spec.fingerprint[:12]} instead of {spec.fingerprint[:12]}): put that one back, "
+                            "or index the articles into a new folder."
+                        )
                 self._encoder = (spec.fingerprint, encoder)
             return self._encoder[1]
 

@@ -88,7 +88,8 @@ class _Shown:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if self._live:
+            self._bar.stop()
 
     def update(self, progress: BuildProgress) -> None:
         """Show where the run is."""

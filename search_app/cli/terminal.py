@@ -11,8 +11,9 @@ from rich.text import Text
 
 __all__ = ["console", "harmless", "marked", "when"]
 
-# Everything that could move the cursor, change colours or the direction of the text: C0, C1 and bidi controls.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Everything that could move the cursor, change colours or the direction of the text: C0, C1 and bidi controls. Lone
+# surrogates cannot be encoded at all.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _PIPE_WIDTH = 100
 
 
@@ -25,7 +26,7 @@ def console() -> Console:
 
 def harmless(text: str) -> str:
     """Text from an article without control characters, so that it cannot drive the reader's terminal."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.encode("utf-8", "replace").decode("utf-8"))
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def marked(text: str, highlights: tuple[tuple[int, int], ...], style: str = "bold yellow") -> Text:

@@ -1,0 +1,295 @@
+"""Encoders: the exported one is the original, any saved model works, and no two are ever mixed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexer import encoding
+from indexer.build import BuildOptions, build_index
+from indexer.encoder import DEFAULT_ENCODER, fingerprint, model_folder
+from indexer.encoding import PassageEncoder, prepare_encoder
+from indexer.errors import EncoderError, IndexMismatch
+from indexer.generation import rebuild
+from indexer.manifest import encoder_folder
+from indexer.onnx_encoder import OnnxEncoder, by_length
+from indexer.torch_encoder import TorchEncoder, has_gpu
+from tests.archive import Archive, counts, ranked, story
+from tests.tiny_encoder import export_once, save_model
+
+TEXTS = [
+    "The ferry sails again from Friday.",
+    "A chest of 1720 with brass locks is the new heart of the shipwreck museum. Divers raised it from the basin.",
+    "Şuşa, Zürich, 北京, Ereván",
+    "COP29",
+    "",
+    "word " * 700,
+]
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> tuple[TorchEncoder, OnnxEncoder]:
+    """The bundled encoder under torch, and exported."""
+    original = TorchEncoder(DEFAULT_ENCODER)
+    folder = export_once(DEFAULT_ENCODER, tmp_path_factory.mktemp("bundled"))
+    return original, OnnxEncoder(next(folder.iterdir()))
+
+
+def test_the_export_agrees_with_the_original(bundled: tuple[TorchEncoder, OnnxEncoder]) -> None:
+    original, exported = bundled
+    assert exported.spec == original.spec
+    assert (exported.spec.dimension, exported.spec.window, exported.spec.special_tokens) == (384, 256, 2)
+    for name in ("encode_passages", "encode_queries"):
+        one, other = getattr(original, name)(TEXTS), getattr(exported, name)(TEXTS)
+        assert one.dtype == other.dtype == np.float32
+        assert (one * other).sum(axis=1).min() >= 0.9999
+        np.testing.assert_allclose(np.linalg.norm(other, axis=1), 1, atol=1e-5)
+    assert exported.count_tokens(TEXTS) == original.count_tokens(TEXTS)
+
+
+def test_a_text_has_the_same_vector_in_any_company(bundled: tuple[TorchEncoder, OnnxEncoder]) -> None:
+    exported = bundled[1]
+    together = exported.encode_passages(TEXTS * 12)
+    backwards = exported.encode_passages(TEXTS[::-1])[::-1]
+    alone = np.concatenate([exported.encode_passages([text]) for text in TEXTS])
+    np.testing.assert_allclose(together[-len(TEXTS) :], alone, atol=2e-6)
+    np.testing.assert_allclose(backwards, alone, atol=2e-6)
+    assert exported.encode_passages([]).shape == (0, 384)
+
+
+def test_what_is_beyond_the_window_is_dropped(bundled: tuple[TorchEncoder, OnnxEncoder]) -> None:
+    window = "word " * 254
+    for encoder in bundled:
+        one, longer, shorter = encoder.encode_passages([window, window + "harbour " * 50, window[:-5]])
+        assert one @ longer > 0.99999
+        assert np.abs(one - shorter).max() > 1e-5
+
+
+def test_meaning_brings_texts_together(bundled: tuple[TorchEncoder, OnnxEncoder]) -> None:
+    query = bundled[1].encode_queries(["captives are swapped without a go-between"])[0]
+    near, far = bundled[1].encode_passages(
+        ["Prisoners exchanged directly, with no mediator", "Oyster farmers fear heat"]
+    )
+    assert query @ near > 0.4 > query @ far + 0.2
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_batches_hold_every_text_once_by_length(size: int) -> None:
+    lengths = [5, 1, 9, 1, 7]
+    batches = by_length(lengths, size)
+    flat = [position for batch in batches for position in batch]
+    assert sorted(flat) == list(range(5))
+    assert [lengths[position] for position in flat] == sorted(lengths)
+    assert max(map(len, batches)) <= size
+
+
+@pytest.mark.parametrize(("pooling", "normalise"), [("mean", True), ("mean", False), ("cls", True), ("max", False)])
+def test_any_saved_model_makes_an_index(tmp_path: Path, pooling: str, normalise: bool) -> None:
+    folder = save_model(tmp_path / "model", pooling=pooling, normalise=normalise, window=40)
+    archive = Archive(tmp_path, tmp_path / "index", folder)
+    text = " ".join(f"Delegation {n} left the table after {n} hours of talks." for n in range(20))
+    archive.write_lines("news.jsonl", [story("a", "amber"), {"id": "long", "title": "Talks", "text": text}])
+    archive.index()
+    with closing(archive.open()) as engine:
+        status = engine.status()
+        assert (status.query_encoder, status.dimension, status.encoder) == ("onnx", 32, str(folder))
+        original = TorchEncoder(str(folder))
+        snapshot = engine._source.current()
+        stored = snapshot.vectors.article_vectors(0)[0]
+        (expected,) = original.encode_passages(
+            ["What amber means. It is said that amber came up on Monday. More about amber will be known by Friday."]
+        )
+        assert stored @ expected >= 0.999
+        exported = engine._source.encoder(snapshot.manifest)
+        for one, other in zip(exported.encode_queries(TEXTS), original.encode_queries(TEXTS), strict=True):
+            assert one @ other >= 0.9999
+        assert status.passages > 5
+        assert set(ranked(engine, "amber talks", "hybrid")) == {"a", "long"}
+    assert counts(archive.index()) == {"unchanged": 2}
+
+
+def test_another_encoder_is_refused_with_the_way_out(archive: Archive, tmp_path: Path) -> None:
+    archive.write_lines("news.jsonl", [story("a", "amber")])
+    archive.index()
+    other = save_model(tmp_path / "other")
+    for name in (str(other), DEFAULT_ENCODER, "some-hub/model"):
+        with pytest.raises(IndexMismatch, match=rf"--index-dir NEW --encoder {name}.*--encoder {archive.encoder}'"):
+            archive.index(encoder=name)
+    assert archive.ids("amber", "hybrid") == ["a"]
+    build_index([archive.sources], archive.index_dir, BuildOptions())
+
+
+def test_changed_weights_under_the_same_path_are_refused(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "model", seed=1)
+    archive = Archive(tmp_path, tmp_path / "index", folder)
+    archive.write_lines("news.jsonl", [story("a", "amber")])
+    archive.index()
+    shutil.rmtree(folder)
+    save_model(folder, seed=2)
+    with pytest.raises(IndexMismatch, match="do not fit"):
+        archive.index()
+    assert archive.ids("amber") == ["a"]
+
+
+def test_the_same_model_elsewhere_is_the_same_encoder(archive: Archive, word_encoder: Path, tmp_path: Path) -> None:
+    archive.write_lines("news.jsonl", [story("a", "amber")])
+    archive.index()
+    moved = tmp_path / "moved"
+    shutil.copytree(word_encoder, moved)
+    archive.write_lines("more.jsonl", [story("b", "basalt")])
+    assert counts(archive.index(encoder=str(moved))) == {"added": 1, "unchanged": 1, "encoded": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "prompts", "expected"),
+    [
+        ("e5-tiny", None, ("query: ", "passage: ")),
+        ("multilingual-e5-tiny", None, ("query: ", "passage: ")),
+        ("bge-tiny", None, ("Represent this sentence for searching relevant passages: ", "")),
+        ("case5-tiny", None, ("", "")),
+        ("plain", None, ("", "")),
+        ("plain", {"query": "ask: ", "document": "tell: "}, ("ask: ", "tell: ")),
+        ("e5-tiny", {"query": "ask: "}, ("ask: ", "")),
+    ],
+)
+def test_prefixes_come_from_the_model_or_its_family(
+    tmp_path: Path, name: str, prompts: dict[str, str] | None, expected: tuple[str, str]
+) -> None:
+    spec = TorchEncoder(str(save_model(tmp_path / name, layers=0, prompts=prompts))).spec
+    assert (spec.query_prefix, spec.passage_prefix) == expected
+
+
+def test_prefixes_are_recorded_and_put_before_texts(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "e5-tiny", window=30)
+    archive = Archive(tmp_path, tmp_path / "index", folder)
+    archive.write_lines("news.jsonl", [story("a", "amber " * 60)])
+    archive.index()
+    (spec_file,) = archive.index_dir.glob("encoders/*/encoder.json")
+    assert json.loads(spec_file.read_text())["passage_prefix"] == "passage: "
+    exported = OnnxEncoder(spec_file.parent)
+    plain = exported._encode(["query: amber", "passage: amber"])
+    np.testing.assert_allclose(exported.encode_queries(["amber"])[0], plain[0], atol=1e-6)
+    np.testing.assert_allclose(exported.encode_passages(["amber"])[0], plain[1], atol=1e-6)
+
+
+def test_passages_leave_room_for_the_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save_model(tmp_path / "e5-tiny", window=30)
+    archive = Archive(tmp_path, tmp_path / "index", folder)
+    archive.write_lines("news.jsonl", [story("a", " ".join(f"amber {n}" for n in range(60)))])
+    inputs: list[str] = []
+    original = PassageEncoder.encode_passages
+    monkeypatch.setattr(
+        PassageEncoder, "encode_passages", lambda self, texts: inputs.extend(texts) or original(self, texts)
+    )
+    archive.index()
+    lengths = TorchEncoder(str(folder)).count_tokens([f"passage: {text}" for text in inputs])
+    assert len(inputs) > 5
+    assert max(lengths) + 2 <= 30
+
+
+def test_a_model_that_cannot_be_exported_answers_through_torch(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (archive.index_dir / "encoders").unlink()
+    archive.write_lines("news.jsonl", [story("a", "amber"), story("b", "basalt")])
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.onnx.export", _refuse)
+        archive.index()
+    assert "cannot be exported to ONNX" in caplog.text
+    assert archive.open().status().query_encoder == "torch"
+    assert archive.ids("What amber means", "semantic")[0] == "a"
+    assert not list(archive.index_dir.glob("encoders/*/*"))
+
+    archive.write_lines("more.jsonl", [story("c", "copper")])
+    assert counts(archive.index()) == {"added": 1, "unchanged": 2, "encoded": 1}
+    assert archive.open().status().query_encoder == "torch"
+
+    assert rebuild(archive.index_dir).query_encoder == "torch"
+
+
+def test_a_query_encoder_under_torch_must_be_the_one_of_the_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_model(tmp_path / "model", seed=1)
+    archive = Archive(tmp_path, tmp_path / "index", folder)
+    archive.write_lines("news.jsonl", [story("a", "amber")])
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.onnx.export", _refuse)
+        archive.index()
+    shutil.rmtree(folder)
+    save_model(folder, seed=2)
+    with pytest.raises(IndexMismatch, match="is not the one that the index was made with"):
+        archive.ids("amber", "hybrid")
+
+
+def test_an_export_that_strays_is_not_used(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    (archive.index_dir / "encoders").unlink()
+    archive.write_lines("news.jsonl", [story("a", "amber")])
+    monkeypatch.setattr("indexer.torch_encoder.MIN_EXPORT_COSINE", 1.1)
+    archive.index()
+    monkeypatch.undo()
+    archive.write_lines("more.jsonl", [story("b", "basalt")])
+    archive.index()
+    assert archive.open().status().query_encoder == "torch"
+    assert not list(archive.index_dir.glob("encoders/*/*"))
+
+
+def test_a_long_run_changes_over_only_to_what_is_faster_and_faithful(
+    word_encoder: Path, word_export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "BULK_AFTER", 4)
+    exported = OnnxEncoder(next(word_export.iterdir()))
+    texts = [f"amber {n}" for n in range(4)]
+
+    def run() -> PassageEncoder:
+        encoder = PassageEncoder(str(word_encoder), exported)
+        for _ in range(3):
+            np.testing.assert_allclose(encoder.encode_passages(texts), exported.encode_passages(texts), atol=0.02)
+        return encoder
+
+    monkeypatch.setattr(encoding, "_MIN_GAIN", 0.0)
+    assert run().precision == ("float32" if has_gpu() else "bfloat16")
+    monkeypatch.setattr(encoding, "_MIN_COSINE", 1.1)
+    assert run().precision == "float32"
+    monkeypatch.setattr(encoding, "_MIN_COSINE", 0.5)
+    monkeypatch.setattr(encoding, "_MIN_GAIN", 1e9)
+    assert run().precision == "float32"
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all"])
+def test_an_encoder_folder_that_is_not_there(name: str) -> None:
+    with pytest.raises(EncoderError, match=f"no encoder folder '{name}'"):
+        model_folder(name)
+
+
+def test_a_folder_without_a_model_is_no_encoder(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match="holds no encoder"):
+        fingerprint(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        prepare_encoder(tmp_path / "index", None, str(tmp_path))
+
+
+def test_an_unknown_name_says_what_to_name_instead(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match="Name a folder saved by sentence-transformers"):
+        prepare_encoder(tmp_path, None, "nobody/has-this-model")
+
+
+def test_an_exported_encoder_needs_no_model_folder_to_go_on(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "model")
+    archive = Archive(tmp_path, tmp_path / "index", folder)
+    archive.write_lines("news.jsonl", [story("a", "amber")])
+    archive.index()
+    spec = archive.open()._source.current().manifest.encoder
+    assert encoder_folder(archive.index_dir, spec).is_dir()
+    shutil.rmtree(folder)
+    assert archive.ids("amber", "hybrid") == ["a"]
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise RuntimeError("an operator is not known")

@@ -1,0 +1,248 @@
+"""BM25 against the formula computed by hand, over fresh, updated and many-segmented indexes; exact matching."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rank_bm25 import BM25Okapi
+
+from indexer.analysis import analyse, index_tokens, terms
+from indexer.article import Article
+from indexer.catalogue import Catalogue
+from indexer.errors import IndexDamaged
+from indexer.lexical import K1, TITLE_WEIGHT, Atom, B, bm25_idf
+from indexer.whoosh_index import WhooshIndex, update_whoosh
+from indexer.whoosh_postings import PackedPositions, decode
+
+PLACES = ("harbour", "valley", "bridge", "market", "council", "ferry", "tunnel", "mill")
+DEEDS = ("opens", "closes", "floods", "burns", "reopens", "moves")
+
+
+def article(number: int, rng: np.random.Generator) -> Article:
+    place, deed = rng.choice(PLACES), rng.choice(DEEDS)
+    body = " ".join(rng.choice([*PLACES, *DEEDS, "the", "of", "Thursday", "mayor"], size=rng.integers(5, 120)))
+    return Article(id=str(number), title=f"The {place} {deed}", text=body)
+
+
+class Corpus:
+    """Articles by store row, with the index of the newest generation."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._generation = 0
+        self.articles: dict[int, Article] = {}
+
+    def update(self, added: dict[int, Article], removed: Sequence[int] = ()) -> WhooshIndex:
+        gone = [(doc, self.articles.pop(doc)) for doc in removed]
+        self.articles |= added
+        previous = self._folder / str(self._generation) if self._generation else None
+        self._generation += 1
+        target = self._folder / str(self._generation)
+        target.mkdir()
+        update_whoosh(target, previous, added=sorted(added.items()), removed=gone)
+        return self.open()
+
+    def open(self) -> WhooshIndex:
+        catalogue = Catalogue.build((doc, None, None, None, None) for doc in sorted(self.articles))
+        return WhooshIndex(self._folder / str(self._generation), catalogue)
+
+    def in_order(self) -> list[Article]:
+        return [self.articles[doc] for doc in sorted(self.articles)]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    return Corpus(tmp_path)
+
+
+def bm25_by_hand(articles: Sequence[Article], query: str) -> list[float]:
+    """The sum over the query's terms of idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / mean length))."""
+    counts = []
+    for one in articles:
+        count = Counter(token.term for token in analyse(one.text))
+        for token in analyse(one.title):
+            count[token.term] += TITLE_WEIGHT
+        counts.append(count)
+    mean = sum(count.total() for count in counts) / len(counts)
+    scores = []
+    for count in counts:
+        score = 0.0
+        for term in terms(query):
+            holders = sum(term in other for other in counts)
+            idf = math.log(1 + (len(counts) - holders + 0.5) / (holders + 0.5))
+            norm = K1 * (1 - B + B * count.total() / mean)
+            score += idf * count[term] * (K1 + 1) / (count[term] + norm)
+        scores.append(score)
+    return scores
+
+
+QUERIES = ("ferry", "harbour floods Thursday", "the mayor of the valley", "mayor mayor bridge", "tunnel glacier")
+
+
+def agrees(index: WhooshIndex, corpus: Corpus) -> bool:
+    for query in QUERIES:
+        atoms = [Atom(word) for word in query.split()]
+        expected = bm25_by_hand(corpus.in_order(), query)
+        np.testing.assert_allclose(index.score(atoms).bm25, expected, rtol=0, atol=1e-4)
+    return True
+
+
+def test_bm25_agrees_with_the_formula_through_updates_and_deletes(corpus: Corpus) -> None:
+    rng = np.random.default_rng(5)
+    index = corpus.update({doc: article(doc, rng) for doc in range(1, 301)})
+    assert agrees(index, corpus)
+    for step in range(6):
+        removed = rng.choice(sorted(corpus.articles), size=17, replace=False).tolist()
+        first = max(corpus.articles) + 1
+        index = corpus.update({doc: article(doc, rng) for doc in range(first, first + 5 * step + 1)}, removed)
+        assert agrees(index, corpus)
+    assert len(index._searcher.reader().leaf_readers()) > 1
+
+
+def test_segments_are_merged(corpus: Corpus) -> None:
+    rng = np.random.default_rng(8)
+    most = 0
+    for doc in range(1, 61):
+        index = corpus.update({doc: article(doc, rng)})
+        most = max(most, len(index._searcher.reader().leaf_readers()))
+    assert 1 < most <= 12
+    assert agrees(index, corpus)
+
+
+def test_bm25_agrees_with_rank_bm25_up_to_its_idf(corpus: Corpus) -> None:
+    rng = np.random.default_rng(6)
+    index = corpus.update({doc: article(doc, rng) for doc in range(1, 201)})
+    tokens = [
+        [token.term for text in (*[one.title] * TITLE_WEIGHT, one.text) for token in analyse(text)]
+        for one in corpus.in_order()
+    ]
+    reference = BM25Okapi(tokens, k1=K1, b=B)
+    for word in PLACES:
+        (term,) = terms(word)
+        expected = reference.get_scores([term]) / reference.idf[term] * index.idf(term)
+        np.testing.assert_allclose(index.score([Atom(word)]).bm25, expected, rtol=0, atol=1e-4)
+
+
+def test_blocks_of_postings_hold_what_the_public_matcher_says(corpus: Corpus) -> None:
+    rng = np.random.default_rng(7)
+    index = corpus.update({doc: article(doc, rng) for doc in range(1, 701)})
+    reader = index._searcher.reader()
+    compared = 0
+    for leaf, _ in reader.leaf_readers():
+        for field in ("title", "text"):
+            for term in leaf.lexicon(field):
+                matcher = leaf.postings(field, term)
+                expected = []
+                while matcher.is_active():
+                    expected.append((matcher.id(), matcher.weight()))
+                    matcher.next()
+                ids, weights = decode(leaf.postings(field, term))
+                assert list(zip(ids.tolist(), weights.tolist(), strict=True)) == expected
+                compared += len(expected) > 256
+    assert compared >= 5, "no term has postings in three blocks"
+
+
+@given(st.lists(st.integers(0, 2**31), unique=True, min_size=1).map(sorted))
+def test_positions_survive_packing(positions: list[int]) -> None:
+    packed = PackedPositions()
+    value = packed.encode(positions)
+    assert packed.decode_positions(value) == positions
+    assert packed.decode_frequency(value) == packed.decode_weight(value) == len(positions)
+
+
+PHRASES = {
+    1: Article("1", "State of the art", "A cease-fire was signed. The Who played on."),
+    2: Article("2", "A ceasefire holds", "The art of the state is slow. Who played?"),
+    3: Article("3", "Nothing new", "Prisoners' exchange; an exchange of prisoners without a mediator."),
+    4: Article("4", "Exchange of prisoners", "Fire, and then cease. COP29 went to Baku."),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase", "field", "expected"),
+    [
+        ("state of the art", True, None, [1]),
+        ("art of the state", True, None, [2]),
+        ("the who", True, None, [1]),
+        ("cease fire", True, None, [1]),
+        ("ceasefire", False, None, [1, 2]),
+        ("cease-fire", True, None, [1, 2]),
+        ("exchange of prisoners", True, None, [3, 4]),
+        ("exchange of prisoners", True, "title", [4]),
+        ("prisoner", False, None, [3, 4]),
+        ("prisoner", False, "title", [4]),
+        ("cop29", False, None, [4]),
+        ("who", False, "title", []),
+        ("glacier", False, None, []),
+        ("state of the glacier", True, None, []),
+        ("", True, None, []),
+    ],
+)
+def test_words_and_phrases_match_exactly(
+    corpus: Corpus, text: str, phrase: bool, field: str | None, expected: list[int]
+) -> None:
+    index = corpus.update(PHRASES)
+    assert [doc + 1 for doc in np.flatnonzero(index.match(Atom(text, phrase, field)))] == expected
+
+
+def test_matching_follows_updates(corpus: Corpus) -> None:
+    corpus.update(PHRASES)
+    index = corpus.update({5: Article("5", "Art", "State of the art again.")}, removed=[1])
+    assert np.flatnonzero(index.match(Atom("state of the art", phrase=True))).tolist() == [3]
+    assert index.score([Atom("signed")]).bm25.tolist() == [0, 0, 0, 0]
+    assert "signed" not in index.vocabulary()
+    assert index.vocabulary()["art"] == 2
+    assert index.frequency("art") == 2
+
+
+def test_title_words_are_scored_in_the_title_alone(corpus: Corpus) -> None:
+    index = corpus.update(PHRASES)
+    assert (index.score([Atom("exchange", field="title")]).bm25 > 0).tolist() == [False, False, False, True]
+    assert (index.score([Atom("exchange")]).bm25 > 0).tolist() == [False, False, True, True]
+
+
+def test_coverage_is_the_share_of_idf_and_unknown_words_weigh_most(corpus: Corpus) -> None:
+    index = corpus.update(PHRASES)
+    everything = index.score([Atom("prisoners"), Atom("exchange")]).coverage
+    np.testing.assert_allclose(everything, [0, 0, 1, 1], atol=1e-6)
+    half = index.score([Atom("prisoners"), Atom("glacier")]).coverage[3]
+    known, unknown = bm25_idf(4, 2), bm25_idf(4, 0)
+    assert half == pytest.approx(known / (known + unknown), abs=1e-6)
+    assert half < 0.5
+
+
+def test_held_words_are_those_typed(corpus: Corpus) -> None:
+    index = corpus.update(PHRASES)
+    atoms = [Atom("prisoner"), Atom("exchanges"), Atom("Baku"), Atom("the")]
+    assert index.held_words(atoms, np.array([3, 0])) == [("prisoner", "exchanges", "Baku"), ()]
+    assert index.held_words([Atom("the")], np.array([0])) == [("the",)]
+
+
+def test_stop_words_count_only_where_there_is_nothing_else(corpus: Corpus) -> None:
+    index = corpus.update(PHRASES)
+    assert index.score([Atom("the"), Atom("glacier")]).bm25.max() == 0
+    assert index.score([Atom("the"), Atom("of")]).bm25.max() > 0
+
+
+def test_joined_compounds_are_stored_for_phrases_only(corpus: Corpus) -> None:
+    assert len(index_tokens("cease-fire")) > len(analyse("cease-fire"))
+    index = corpus.update({1: Article("1", "Cease-fire", "Cease-fire holds.")})
+    np.testing.assert_allclose(
+        index.score([Atom("ceasefire")]).bm25, bm25_by_hand(corpus.in_order(), "ceasefire"), atol=1e-4
+    )
+
+
+def test_an_index_of_other_articles_is_damaged(corpus: Corpus, tmp_path: Path) -> None:
+    corpus.update(PHRASES)
+    corpus.articles[9] = PHRASES[1]
+    with pytest.raises(IndexDamaged, match="lacks articles"):
+        corpus.open()
+    with pytest.raises(IndexDamaged, match="concord rebuild"):
+        WhooshIndex(tmp_path / "nowhere", Catalogue.build([]))
