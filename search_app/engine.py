@@ -24,12 +24,14 @@ from indexer.store import RowGone, Store
 from .filters import DateLike, given_filters, mask_of
 from .fusion import Merging
 from .hits import HitBuilder, telling_words
+from .negation import denial
 from .query import ParsedQuery, interpret, parse, with_filters, without_filters
 from .ranking import MERGING, Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
 from .results import Hit, Results, Suggestion
 from .snapshot import Snapshot, SnapshotSource
 from .suggest import RARE, suggest
 from .suggestions import suggest_filters
+from .weighing import Evidence, affirmed_query, mean_vector, query_texts, weigh
 
 __all__ = ["DEFAULT_K", "FUSIONS", "MAX_K", "MODES", "IndexStatus", "SearchEngine"]
 
@@ -66,6 +68,17 @@ class IndexStatus:
     format_version: int
     concord_version: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A ranking and what it was made with: the query as both legs were asked it, its unit vector (None when words alone
+    were asked), and for a denying query the evidence by catalogue row."""
+
+    asked: ParsedQuery
+    vector: NDArray[np.float32] | None
+    ranking: Ranking
+    evidence: dict[int, Evidence]
 
 
 class SearchEngine:
@@ -125,20 +138,25 @@ class SearchEngine:
         merging = Merging(method=fusion)
 
         def answer(snapshot: Snapshot, store: Store) -> Results:
-            vector = self._vector(parsed, snapshot) if mode != "lexical" else None
+            found = self._answer(parsed, snapshot, store, mode, merging)
+            ranking = found.ranking
 
-            def rank_without(field: str) -> Ranking:
-                # Values of one field are alternatives, so its counts are those of the answer without that filter.
-                return _rank(without_filters(parsed, [field]), vector, snapshot, mode, merging)
+            def widened(wider: ParsedQuery) -> Ranking:
+                """The answer to the same query with fewer filters."""
+                asked = replace(found.asked, filters=wider.filters)
+                return _rank(asked, found.vector, snapshot, mode, merging)
 
-            ranking = _sorted(_rank(parsed, vector, snapshot, mode, merging), snapshot, store)
-            builder = HitBuilder(parsed, snapshot, store, vector=vector, explain=explain)
+            builder = HitBuilder(parsed, snapshot, store, vector=found.vector, explain=explain, evidence=found.evidence)
             start = (page - 1) * k
             suggestions = self._spelling(parsed, snapshot)
             if not len(ranking):
-                suggestions += _filter_suggestions(parsed, vector, snapshot, mode, merging)
+                names = tuple(interpret(parsed).filters)
+                suggestions += suggest_filters(parsed, names, lambda wider: len(widened(wider)))
+            # Values of one field are alternatives, so its counts are those of the answer without that filter.
             facets = {
-                field: snapshot.catalogue.counts(field, rank_without(field).rows if chosen else ranking.rows)
+                field: snapshot.catalogue.counts(
+                    field, widened(without_filters(parsed, [field])).rows if chosen else ranking.rows
+                )
                 for field, chosen in (("section", parsed.filters.section), ("source", parsed.filters.source))
             }
             hits = builder.hits(ranking, start, min(start + k, len(ranking)))
@@ -168,8 +186,7 @@ class SearchEngine:
         _check(mode, DEFAULT_K, 1, merging.method)
 
         def answer(snapshot: Snapshot, store: Store) -> tuple[tuple[str, ...], Ranking]:
-            vector = self._vector(query, snapshot) if mode != "lexical" else None
-            ranking = _sorted(_rank(query, vector, snapshot, mode, merging), snapshot, store)
+            ranking = self._answer(query, snapshot, store, mode, merging).ranking
             docs = snapshot.catalogue.docs[ranking.rows].tolist()
             ids = store.ids(docs)
             return tuple(ids[doc] for doc in docs), ranking
@@ -190,8 +207,7 @@ class SearchEngine:
             atoms = telling_words(article, snapshot.lexical)
             others = np.ones(len(snapshot.catalogue), np.bool_)
             others[row] = False
-            mean = snapshot.vectors.article_vectors(row).mean(axis=0)
-            vector = mean / max(float(np.linalg.norm(mean)), 1e-9)
+            vector = mean_vector(snapshot.vectors.article_vectors(row))
             ranking = fuse(atoms, vector, snapshot.lexical, snapshot.vectors, others, snapshot.scale)
             ranking = _sorted(ranking, snapshot, store)
             parsed = ParsedQuery(text="", semantic="", scoring=atoms)
@@ -236,11 +252,19 @@ class SearchEngine:
             size_bytes=_size(self._source.index_dir),
         )
 
-    def _vector(self, parsed: ParsedQuery, snapshot: Snapshot) -> NDArray[np.float32] | None:
-        if not parsed.semantic:
-            return None
-        vector: NDArray[np.float32] = self._source.encoder(snapshot.manifest).encode_queries([parsed.semantic])[0]
-        return vector
+    def _answer(self, parsed: ParsedQuery, snapshot: Snapshot, store: Store, mode: str, merging: Merging) -> _Answer:
+        denied = denial(parsed) if mode == "hybrid" else None
+        asked = affirmed_query(parsed, denied) if denied else parsed
+        merging = replace(merging, lenient=True) if denied else merging
+        vector = None
+        if mode != "lexical" and parsed.semantic:
+            encoder = self._source.encoder(snapshot.manifest)
+            vector = mean_vector(encoder.encode_queries(query_texts(parsed, denied)))
+        ranking = _sorted(_rank(asked, vector, snapshot, mode, merging), snapshot, store)
+        if denied is None or vector is None or not len(ranking):
+            return _Answer(asked, vector, ranking, {})
+        ranking, evidence = weigh(ranking, denied, vector, snapshot, store, encoder.encode_passages)
+        return _Answer(asked, vector, _sorted(ranking, snapshot, store), evidence)
 
     def _spelling(self, parsed: ParsedQuery, snapshot: Snapshot) -> tuple[Suggestion, ...]:
         """'Did you mean', asked only when a word of the query is rare enough to be a slip."""
@@ -284,15 +308,6 @@ def _rank(
     if mode == "semantic":
         return dense_only(vector, vectors, allowed, snapshot.scale, merging)
     return fuse(parsed.scoring, vector, lexical, vectors, allowed, snapshot.scale, merging)
-
-
-def _filter_suggestions(
-    parsed: ParsedQuery, vector: NDArray[np.float32] | None, snapshot: Snapshot, mode: str, merging: Merging
-) -> tuple[Suggestion, ...]:
-    def count(wider: ParsedQuery) -> int:
-        return len(_rank(wider, vector, snapshot, mode, merging))
-
-    return suggest_filters(parsed, tuple(interpret(parsed).filters), count)
 
 
 def _sorted(ranking: Ranking, snapshot: Snapshot, store: Store) -> Ranking:

@@ -26,6 +26,7 @@ __all__ = [
     "dense_scale",
     "lexical_confidence",
     "near_enough",
+    "reasons",
     "relevant",
     "rrf",
     "words_enough",
@@ -45,6 +46,7 @@ RRF_K = 60
 # holds. The second number is what the best article of an answer must reach for there to be an answer at all.
 _COVERAGE_WEIGHT = 0.5
 _REASON, _BEST_REASON = 0.30, 0.45
+_LENIENT_REASONS = 0.10, 0.30
 _ALL_WORDS = 0.9
 """Coverage that is reason enough by itself: a rare name typed alone, whatever the encoder makes of it."""
 _NEAR = 0.25
@@ -65,13 +67,15 @@ class Merging:
 
     `method` is 'convex' (by scores) or 'rrf' (by ranks), `dense_weight` in [0, 1] the share of the dense leg in the
     former. `passage_weights` are those of an article's best, second best ... passage. Without `floors` every candidate
-    is ranked, relevant or not: that is for measuring what the floors do.
+    is ranked, relevant or not: that is for measuring what the floors do. `lenient` lowers them for queries whose denied
+    words pull them away from what fits.
     """
 
     method: str = "convex"
     dense_weight: float = DENSE_WEIGHT
     passage_weights: tuple[float, ...] = PASSAGE_WEIGHTS
     floors: bool = True
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +157,25 @@ def dense_confidence(dense: Floats) -> Floats:
     return _logistic(dense.astype(np.float64), _DENSE_CURVE)
 
 
-def relevant(best: Floats, coverage: Floats) -> Mask:
-    """Which candidates of the hybrid ranking have a reason to be shown; none where even the best has too little.
+def reasons(best: Floats, coverage: Floats) -> Floats:
+    """How much speaks for showing each candidate of the hybrid ranking, float32 (n,).
 
     `best` (n,) is each article's best passage on the scale of `DenseScale`, `coverage` (n,) the share of the query's
     idf mass that the article holds.
     """
-    reason = best + _COVERAGE_WEIGHT * coverage
-    return _gated(reason, _REASON, _BEST_REASON) | (coverage >= _ALL_WORDS)
+    return (best + _COVERAGE_WEIGHT * coverage).astype(np.float32)
+
+
+def relevant(best: Floats, coverage: Floats, *, most: float | None = None, lenient: bool = False) -> Mask:
+    """Which candidates of the hybrid ranking have a reason to be shown; none where even the best has too little.
+
+    `best` and `coverage` as for `reasons`. `most` is the greatest reason of any article, where filters keep the best
+    ones out of the candidates: a filter must not make an answer of nothing out of one that fits. `lenient` is for
+    queries whose denied words pull them away from what fits.
+    """
+    least, gate = _LENIENT_REASONS if lenient else (_REASON, _BEST_REASON)
+    kept: Mask = _gated(reasons(best, coverage), least, gate, most) | (coverage >= _ALL_WORDS)
+    return kept
 
 
 def near_enough(best: Floats) -> Mask:
@@ -168,13 +183,16 @@ def near_enough(best: Floats) -> Mask:
     return best >= _NEAR
 
 
-def words_enough(coverage: Floats) -> Mask:
-    """Which candidates of the lexical ranking alone have a reason to be shown: one common word of many is none."""
-    return _gated(coverage, _COVERED, _BEST_COVERED)
+def words_enough(coverage: Floats, *, most: float | None = None) -> Mask:
+    """Which candidates of the lexical ranking alone have a reason to be shown: one common word of many is none.
+
+    `most` as for `relevant`.
+    """
+    return _gated(coverage, _COVERED, _BEST_COVERED, most)
 
 
-def _gated(reason: Floats, floor: float, best: float) -> Mask:
-    if not len(reason) or float(reason.max()) < best:
+def _gated(reason: Floats, floor: float, gate: float, most: float | None) -> Mask:
+    if not len(reason) or (float(reason.max()) if most is None else most) < gate:
         return np.zeros(len(reason), np.bool_)
     return reason >= floor
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from .ranking import Ranking
 from .results import ArticleInfo, Hit, LegScore
 from .snapshot import Snapshot
 from .snippets import highlight, snippet, wanted
+from .weighing import Evidence
 
 __all__ = ["HitBuilder", "article_info", "telling_words"]
 
@@ -40,11 +41,13 @@ class HitBuilder:
         *,
         vector: NDArray[np.float32] | None = None,
         explain: bool = False,
+        evidence: Mapping[int, Evidence] | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._store = store
         self._vector = vector
         self._explain = explain
+        self._evidence = evidence or {}
         self._atoms = parsed.scoring
         self._wanted = wanted(parsed, snapshot.lexical.idf)
         found = {term for atom in parsed.scoring for term in terms(atom.text)}
@@ -82,7 +85,9 @@ class HitBuilder:
         cosines: dict[int, float],
         held: tuple[str, ...],
     ) -> Hit:
-        best = self._best_passage(article, passages, cosines)
+        evidence = self._evidence.get(int(ranking.rows[position]))
+        telling = [part for part in passages if evidence and part.start <= evidence.start and evidence.end <= part.end]
+        best = self._best_passage(article, telling or passages, cosines)
         lexical, dense = _legs(ranking, position)
         return Hit(
             rank=position + 1,
@@ -93,8 +98,8 @@ class HitBuilder:
             title_highlights=highlight(article.title, self._wanted),
             lexical=lexical,
             dense=dense,
-            why=_why(lexical, dense, held),
-            explanation=self._explanation(held) if self._explain else None,
+            why=_why(lexical, dense, held, evidence),
+            explanation=self._explanation(held, evidence) if self._explain else None,
         )
 
     def _best_passage(
@@ -113,11 +118,14 @@ class HitBuilder:
         best = max(nearest[:_NEAREST] if cosines else nearest, key=merit, default=None)
         return (best.start, best.end) if best else (0, 0)
 
-    def _explanation(self, held: tuple[str, ...]) -> dict[str, object]:
-        return {
+    def _explanation(self, held: tuple[str, ...], evidence: Evidence | None) -> dict[str, object]:
+        explanation: dict[str, object] = {
             "words_held": list(held),
             "idf": {term: round(weight, 3) for term, weight in sorted(self._weights.items())},
         }
+        if evidence:
+            explanation["denial"] = evidence.explanation()
+        return explanation
 
 
 def article_info(article: Article) -> ArticleInfo:
@@ -158,9 +166,11 @@ def _legs(ranking: Ranking, position: int) -> tuple[LegScore | None, LegScore | 
     return leg(ranking.lexical_rank, ranking.lexical, share), leg(ranking.dense_rank, ranking.dense, 1 - share)
 
 
-def _why(lexical: LegScore | None, dense: LegScore | None, held: tuple[str, ...]) -> str:
-    """One line for people: which ranking put the article where it is, and by which words."""
-    parts = []
+def _why(
+    lexical: LegScore | None, dense: LegScore | None, held: tuple[str, ...], evidence: Evidence | None = None
+) -> str:
+    """One line for people: what it says of a thing denied, and which ranking put it where it is, by which words."""
+    parts = [evidence.line()] if evidence else []
     if lexical is not None and lexical.score > 0:
         place = _ordinal(lexical.rank) if lexical.rank else "further down"
         parts.append(f"{place} by words" + (f" ({', '.join(held)})" if held else ""))

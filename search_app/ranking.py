@@ -34,6 +34,8 @@ BROWSE_DEPTH = 10_000
 """Articles listed when a query has only filters."""
 MERGING = Merging()
 """The product's way of merging."""
+_SEEN_FOR_MOST = 20
+"""Articles of each leg among which the one with the greatest reason to be shown is looked for."""
 _PASSAGES_PER_ARTICLE = 5
 """Passages asked of the vector index for every article wanted."""
 
@@ -123,7 +125,9 @@ def lexical_only(
         lexical_share=np.ones(count, np.float32),
         passages=np.full(count, -1, np.int64),
     )
-    return _kept(ranking, fusion.words_enough(scores.coverage[rows]), merging)
+    return _kept(
+        ranking, fusion.words_enough(scores.coverage[rows], most=float(scores.coverage.max(initial=0))), merging
+    )
 
 
 def dense_only(
@@ -183,11 +187,22 @@ def fuse(
         lexical_share=fused.lexical_share,
         passages=dense.passages,
     )
-    return _kept(ranking, fusion.relevant(scale.of(dense.best), bm25.coverage[rows]), merging)
+    most = None if allowed is None else _most_reason(query, bm25, vectors, scale)
+    kept = fusion.relevant(scale.of(dense.best), bm25.coverage[rows], most=most, lenient=merging.lenient)
+    return _kept(ranking, kept, merging)
 
 
 def _kept(ranking: Ranking, reasons: Mask, merging: Merging) -> Ranking:
     return ranking.take(np.flatnonzero(reasons)) if merging.floors else ranking
+
+
+def _most_reason(query: NDArray[np.float32], bm25: LexicalScores, vectors: VectorIndex, scale: DenseScale) -> float:
+    """The greatest reason that any article of the index has to be shown, whatever the filters."""
+    rows = np.union1d(
+        vectors.search(query, _SEEN_FOR_MOST).rows, np.argsort(-bm25.coverage, kind="stable")[:_SEEN_FOR_MOST]
+    )
+    best = _by_article(vectors.score(query, rows), MERGING)
+    return float(fusion.reasons(scale.of(best.best), bm25.coverage[best.rows]).max(initial=0))
 
 
 def _unscored(rows: Rows) -> Ranking:

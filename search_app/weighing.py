@@ -1,0 +1,127 @@
+"""A ranking, weighed by what its first articles say of the thing that the query denies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.sentences import sentences
+from indexer.store import Store
+
+from .negation import Denial, Encode, Verdict, adjusted, verdicts, without_denied
+from .query import ParsedQuery
+from .ranking import Ranking
+from .snapshot import Snapshot
+
+__all__ = ["DEPTH", "Evidence", "affirmed_query", "mean_vector", "query_texts", "weigh"]
+
+DEPTH = 20
+"""Articles, from the first on, that are read."""
+_PASSAGES = 3
+"""Passages of an article that are read: those nearest to the query."""
+
+
+_QUOTED = 140
+"""Characters of a sentence that the reason for a rank quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a denying query moved an article: a verdict and the sentence behind it.
+
+    `start` and `end` are offsets into the article's text, both -1 when the title decided; `text` is the sentence.
+    """
+
+    verdict: Verdict
+    text: str
+    start: int
+    end: int
+
+    def line(self) -> str:
+        """The verdict for people: 'says: "with no outside mediator at the table"'."""
+        quoted = " ".join(self.text.split())
+        if len(quoted) > _QUOTED:
+            quoted = f"{quoted[:_QUOTED].rsplit(' ', 1)[0]} …"
+        return f'{"says" if self.verdict.stance == "absent" else "but says"}: "{quoted}"'
+
+    def explanation(self) -> dict[str, object]:
+        """The verdict as JSON values."""
+        verdict = self.verdict
+        return {
+            "stance": verdict.stance,
+            "cue": verdict.cue,
+            "strength": round(verdict.strength, 3),
+            "sentence": self.text,
+        }
+
+
+def affirmed_query(parsed: ParsedQuery, denied: Denial) -> ParsedQuery:
+    """The query that BM25 should answer: without the denied words, which it would reward."""
+    return replace(parsed, scoring=without_denied(parsed.scoring, denied))
+
+
+def query_texts(parsed: ParsedQuery, denied: Denial | None) -> list[str]:
+    """The texts whose mean vector the dense ranking should answer.
+
+    With a denial, the whole query and its affirmed part: the whole alone is nearest to articles that state the
+    opposite, the part alone may say too little to be found by.
+    """
+    return [parsed.semantic, denied.affirmed] if denied else [parsed.semantic]
+
+
+def mean_vector(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The unit vector (d,) in the mean direction of unit vectors (n, d)."""
+    mean: NDArray[np.float32] = vectors.mean(axis=0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-9)
+
+
+def weigh(
+    ranking: Ranking,
+    denied: Denial,
+    vector: NDArray[np.float32],
+    snapshot: Snapshot,
+    store: Store,
+    encode: Encode,
+) -> tuple[Ranking, dict[int, Evidence]]:
+    """The ranking, best first, with its scores moved by the verdicts, and the evidence by catalogue row.
+
+    `vector` is the query's: the passages nearest to it are those that may speak of the denied thing.
+    Raises RowGone when the store has dropped one of the articles.
+    """
+    rows = ranking.rows[:DEPTH]
+    docs = snapshot.catalogue.docs[rows].tolist()
+    articles = store.articles_by_row(docs)
+    scored = snapshot.vectors.score(vector, rows)
+    cosines = dict(zip(scored.passages.tolist(), scored.scores.tolist(), strict=True))
+    nearest: dict[int, list[tuple[float, int, int]]] = {doc: [] for doc in docs}
+    for passage in store.passages(docs):
+        nearest[passage.doc].append((-cosines.get(passage.passage, -1.0), passage.start, passage.end))
+    read: list[list[tuple[int, int]]] = []
+    for doc in docs:
+        text = articles[doc].text
+        found_in = {
+            (start + a, start + b)
+            for _, start, end in sorted(nearest[doc])[:_PASSAGES]
+            for a, b in sentences(text[start:end])
+        }
+        read.append(sorted(found_in))
+    found = verdicts(
+        [
+            [articles[doc].title, *(articles[doc].text[a:b] for a, b in spans)]
+            for doc, spans in zip(docs, read, strict=True)
+        ],
+        denied,
+        encode,
+    )
+    scores = ranking.scores.copy()
+    scores[: len(rows)] = adjusted(scores[: len(rows)], found)
+    evidence = {}
+    for row, doc, spans, verdict in zip(rows.tolist(), docs, read, found, strict=True):
+        if verdict.sentence == 0:
+            evidence[row] = Evidence(verdict, articles[doc].title, -1, -1)
+        elif verdict.sentence > 0:
+            start, end = spans[verdict.sentence - 1]
+            evidence[row] = Evidence(verdict, articles[doc].text[start:end], start, end)
+    return replace(ranking, scores=scores), evidence
