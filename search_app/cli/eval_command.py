@@ -18,7 +18,7 @@ from search_app.cli.terminal import console, harmless
 from search_app.evaluation.cached_index import prepared_index, write_pairs
 from search_app.evaluation.collection import Collection, load_collection, load_pairs, load_queries
 from search_app.evaluation.comparison import Comparison, Outcome, compare, off_topic
-from search_app.evaluation.measures import DEFAULT_MEASURES
+from search_app.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from search_app.evaluation.pairs import PairOutcome, judge_pairs
 from search_app.evaluation.runs import Setting, default_settings, varied, write_trec
 from search_app.query import parse, plain
@@ -83,6 +83,8 @@ def evaluate(
     --vary k1=0.9,1.5  b=0.4,0.9  title_weight=1,5
     --vary scale=min-max:0.5,theoretical:0.7     other ways to fuse
     """
+    measures = measures or DEFAULT_MEASURES
+    parse_measures(measures)  # before minutes of indexing
     options = BuildOptions(encoder=encoder, window=window, overlap=overlap)
     settings = default_settings()
     if only_varied:
@@ -99,7 +101,7 @@ def evaluate(
     read = parse if operators else plain
     queries = {id: read(text) for id, text in collection.queries.items()}
     index_dir = prepared_index(collection.corpus, cache, options, _Progress().show)
-    comparison = compare(index_dir, queries, collection.qrels, settings, measures or DEFAULT_MEASURES, _say)
+    comparison = compare(index_dir, queries, collection.qrels, settings, measures, _say)
     foreign = _off_topic(index_dir, off_topic, settings) if off_topic else {}
     if run_dir is not None:
         _write_runs(run_dir, comparison, collection.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import indexer
 from indexer.build import BuildOptions, BuildProgress, build_index
 from indexer.chunking import OVERLAP_TOKENS, PASSAGE_TOKENS
 from indexer.encoder import DEFAULT_ENCODER, fingerprint, model_folder
+from indexer.errors import IndexDamaged, IndexMismatch
 from indexer.generation import rebuild
 from indexer.manifest import FORMAT_VERSION, current_generation
 
@@ -41,10 +43,15 @@ def prepared_index(
     if marker.is_file() and marker.read_text("utf-8") == code and current_generation(folder):
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    known = current_generation(folder)
-    build_index([corpus], folder, options, progress)
-    if known:
-        rebuild(folder)
+    try:
+        known = current_generation(folder)
+        build_index([corpus], folder, options, progress)
+        if known:
+            rebuild(folder)
+    except (IndexDamaged, IndexMismatch):
+        # Made by another version of Concord, or cut short: it is only a cache.
+        shutil.rmtree(folder)
+        build_index([corpus], folder, options, progress)
     marker.write_text(code, "utf-8")
     return folder
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from search_app.engine import SearchEngine
 from search_app.query import ParsedQuery
-from search_app.snapshot import SnapshotSource
 
 from .collection import Qrels
+from .engines import Engines
 from .measures import evaluate, p_value
 from .runs import Answers, Run, Setting, answers, run_of
 
@@ -81,14 +81,10 @@ def compare(
 ) -> Comparison:
     """Ask all `queries` in all `settings`, and judge the answers. Raises UsageError for an unknown measure."""
     outcomes: list[Outcome] = []
-    engine, bm25 = None, None
-    # One index is opened for all settings that read it in the same way.
-    for setting in sorted(settings, key=lambda setting: str(setting.bm25)):
+    engines = Engines(index_dir)
+    for setting in settings:
         progress(setting.name)
-        if engine is None or setting.bm25 != bm25:
-            engine, bm25 = SearchEngine(SnapshotSource(index_dir, threads=2, bm25=setting.bm25)), setting.bm25
-        outcomes.append(_outcome(engine, queries, qrels, setting, measures))
-    outcomes.sort(key=lambda outcome: settings.index(outcome.setting))
+        outcomes.append(_outcome(engines.of(setting.bm25), queries, qrels, setting, measures))
     first = measures[0]
     single = [outcome for outcome in outcomes if outcome.setting.name in ("lexical", "semantic")]
     baseline = max(single, key=lambda outcome: outcome.mean(first), default=None)
@@ -102,9 +98,10 @@ def compare(
 def off_topic(index_dir: Path, queries: Mapping[str, ParsedQuery], settings: Sequence[Setting]) -> dict[str, list[int]]:
     """For each setting the number of articles that each query finds, for queries that this index cannot answer."""
     counts = {}
+    engines = Engines(index_dir)
     for setting in settings:
-        engine = SearchEngine(SnapshotSource(index_dir, threads=2, bm25=setting.bm25))
-        counts[setting.name] = [len(ids) for ids, _ in answers(engine, queries, setting).values()]
+        found = answers(engines.of(setting.bm25), queries, setting)
+        counts[setting.name] = [len(ids) for ids, _ in found.values()]
     return counts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from indexer.errors import MissingExtra, UsageError
 from .collection import Qrels
 from .runs import Run
 
-__all__ = ["DEFAULT_MEASURES", "evaluate", "p_value"]
+__all__ = ["DEFAULT_MEASURES", "evaluate", "p_value", "parse_measures"]
 
 DEFAULT_MEASURES = ("nDCG@10", "R@100", "RR@10")
 _RESAMPLES = 10_000
@@ -20,24 +21,34 @@ _SEED = 20231207
 _BATCH = 1_000
 
 
-def evaluate(run: Run, qrels: Qrels, measures: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Each measure's value for every query of `qrels`, in their order; a query without results counts 0.
+def parse_measures(names: Sequence[str]) -> dict[Any, str]:
+    """ir-measures' own objects for names such as 'nDCG@10', 'AP' or 'P@5'.
 
-    Measures are named as ir-measures names them ('nDCG@10', 'AP', 'P@5'), which computes them as trec_eval does.
     Raises UsageError for an unknown name and MissingExtra without ir-measures.
     """
     try:
         import ir_measures
     except ImportError as error:
         raise MissingExtra("Evaluation needs ir-measures: run 'pip install concord-search[eval]'.") from error
-    parsed = {}
-    for name in measures:
+    parsed: dict[Any, str] = {}
+    for name in names:
         try:
             parsed[ir_measures.parse_measure(name)] = name
         except (NameError, ValueError, SyntaxError) as error:
             raise UsageError(
                 f"'{name}' is no measure: use names of ir-measures such as {', '.join(DEFAULT_MEASURES)}, AP, P@5."
             ) from error
+    return parsed
+
+
+def evaluate(run: Run, qrels: Qrels, measures: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Each measure's value for every query of `qrels`, in their order; a query without results counts 0.
+
+    ir-measures computes them, as trec_eval does. Raises what `parse_measures` raises.
+    """
+    parsed = parse_measures(measures)
+    import ir_measures
+
     # trec_eval breaks ties by id; falling numbers instead of scores keep the order that people see.
     ranked = {id: {doc: float(len(found) - n) for n, (doc, _) in enumerate(found)} for id, found in run.items()}
     position = {id: n for n, id in enumerate(qrels)}

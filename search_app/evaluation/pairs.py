@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from search_app.engine import SearchEngine
 from search_app.query import plain
-from search_app.snapshot import SnapshotSource
 
 from .collection import Pair
+from .engines import Engines
 from .runs import Setting, answers
 
 __all__ = ["PairOutcome", "judge_pairs"]
@@ -39,10 +38,10 @@ def judge_pairs(index_dir: Path, pairs: Sequence[Pair], settings: Sequence[Setti
     """Ask each pair's query against the articles of all pairs, in every setting."""
     queries = {pair.id: plain(pair.query) for pair in pairs}
     outcomes = []
+    engines = Engines(index_dir)
     for setting in settings:
-        engine = SearchEngine(SnapshotSource(index_dir, threads=2, bm25=setting.bm25))
         ranks: dict[str, tuple[int | None, int | None]] = {}
-        for id, (articles, _) in answers(engine, queries, setting).items():
+        for id, (articles, _) in answers(engines.of(setting.bm25), queries, setting).items():
             place = {article: rank for rank, article in enumerate(articles, 1)}
             ranks[id] = (place.get(f"{id}-match"), place.get(f"{id}-clash"))
         outcomes.append(PairOutcome(setting.name, ranks))

@@ -177,6 +177,18 @@ def test_changed_code_makes_the_derived_indexes_new_without_encoding(collection:
     assert max(encoded) == 0
 
 
+def test_a_cached_index_of_another_version_is_made_anew(collection: Path, tmp_path: Path) -> None:
+    from indexer.build import BuildOptions
+    from search_app.engine import SearchEngine
+
+    folder = prepared_index(collection / "corpus.jsonl", tmp_path, BuildOptions())
+    (folder / "code").write_text("of another day", "utf-8")
+    manifest = next(folder.glob("generations/*/manifest.json"))
+    manifest.write_text(json.dumps(json.loads(manifest.read_text("utf-8")) | {"format_version": 0}), "utf-8")
+    assert prepared_index(collection / "corpus.jsonl", tmp_path, BuildOptions()) == folder
+    assert SearchEngine.open(folder).status().articles == len(ARTICLES)
+
+
 def test_runs_and_per_query_files_are_written(collection: Path, cache: Path, tmp_path: Path) -> None:
     run(collection, "--cache-dir", cache, "--run-dir", tmp_path / "runs", "--per-query", tmp_path / "queries.tsv")
     lines = (tmp_path / "runs" / "tiny.hybrid.run").read_text("utf-8").splitlines()
