@@ -8,7 +8,9 @@ with the logarithm of the corpus (the log-structured merge of O'Neil et al. 1996
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from zipfile import BadZipFile
 
@@ -30,6 +32,9 @@ _MERGE_RATIO = 3
 _MAX_DEAD = 0.25
 """A segment with a larger share of removed passages is rewritten."""
 
+FileId = tuple[int, int, int]
+"""Device, inode and time of the last change."""
+
 
 class FaissIndex:
     """The vectors of one generation, read-only and safe to share between threads.
@@ -37,7 +42,8 @@ class FaissIndex:
     Passages of articles that are not in the catalogue are never returned, whatever the segments still hold.
     """
 
-    def __init__(self, folder: Path, catalogue: Catalogue) -> None:
+    def __init__(self, folder: Path, catalogue: Catalogue, like: FaissIndex | None = None) -> None:
+        """`like` is the index of another generation: segments that both have are shared, not read again."""
         import faiss
 
         # A search has one query, which FAISS does not divide between threads; waking them costs more than the search.
@@ -45,7 +51,10 @@ class FaissIndex:
         self._faiss = faiss
         try:
             self._manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
-            self._segments = [_Segment.load(folder, name, catalogue) for name in self._manifest["segments"]]
+            known = {segment.file: segment for segment in like._segments} if like is not None else {}
+            self._segments: list[_Segment] = [
+                _Segment.load(folder, name, catalogue, known) for name in self._manifest["segments"]
+            ]
             with np.load(folder / _MOMENTS, allow_pickle=False) as sums:
                 self._moments = _moments(int(sums["count"]), sums["sum"], sums["outer"])
         except (OSError, ValueError, KeyError, RuntimeError, BadZipFile) as error:
@@ -108,23 +117,32 @@ class FaissIndex:
 class _Segment:
     """One FAISS file with, beside it, the passage and article rows of its vectors."""
 
-    __slots__ = ("alive", "index", "passages", "rows")
+    __slots__ = ("alive", "docs", "file", "index", "passages", "rows")
 
-    def __init__(self, index: Any, passages: Rows, rows: Rows) -> None:
+    def __init__(self, file: FileId, index: Any, passages: Rows, docs: Rows, rows: Rows) -> None:
+        self.file = file
         self.index = index
         self.passages = passages
+        self.docs = docs
         self.rows = rows
         self.alive = rows >= 0
 
     @classmethod
-    def load(cls, folder: Path, name: str, catalogue: Catalogue) -> _Segment:
+    def load(
+        cls, folder: Path, name: str, catalogue: Catalogue, known: Mapping[FileId, _Segment] = MappingProxyType({})
+    ) -> _Segment:
         import faiss
 
+        # Segments are never changed and go from generation to generation as hard links.
+        found = (folder / f"{name}.faiss").stat()
+        file = (found.st_dev, found.st_ino, found.st_mtime_ns)
+        if (same := known.get(file)) is not None:
+            return cls(file, same.index, same.passages, same.docs, catalogue.rows_of(same.docs))
         index = faiss.read_index(str(folder / f"{name}.faiss"))
         columns = np.load(folder / f"{name}.npy", allow_pickle=False)
         if columns.shape != (2, index.ntotal):
             raise ValueError(f"segment {name} has {index.ntotal} vectors and rows of shape {columns.shape}")
-        return cls(index, columns[0], catalogue.rows_of(columns[1]))
+        return cls(file, index, columns[0], columns[1], catalogue.rows_of(columns[1]))
 
     def search(self, faiss: Any, query: NDArray[np.float32], count: int, allowed: Mask | None) -> PassageScores:
         usable = self.alive if allowed is None else self.alive & allowed[self.rows]

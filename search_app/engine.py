@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -42,13 +43,16 @@ DEFAULT_K = 10
 MAX_K = 100
 MAX_PAGE = 1000
 _ATTEMPTS = 3
+_REHEARSED = 32
+_REHEARSAL_SECONDS = 0.3
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """What an index is made of. Dates are ISO 8601, sizes bytes; `oldest` and `newest` are article dates."""
+    """What an index is made of. Dates are ISO 8601, sizes bytes; `oldest` and `newest` are article dates; `stale` says
+    why a newer generation does not answer, where there is one that cannot be opened."""
 
     generation: int
     created_at: str
@@ -69,6 +73,7 @@ class IndexStatus:
     format_version: int
     concord_version: str
     size_bytes: int
+    stale: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +98,23 @@ class SearchEngine:
 
     def __init__(self, source: SnapshotSource) -> None:
         self._source = source
+        self._asked: deque[str] = deque(maxlen=_REHEARSED)
+        source.rehearse = self._rehearse
 
     @classmethod
-    def open(cls, index_dir: str | Path = "index_data", *, threads: int = 1) -> SearchEngine:
+    def open(cls, index_dir: str | Path = "index_data", *, threads: int = 1, background: bool = False) -> SearchEngine:
         """Open an index; `threads` is the number of cores that encoding one query may use.
 
+        The first search after a new generation was made opens it, so a program finds what it has just indexed. With
+        `background` a thread opens and warms it, and no search waits for that: what servers want.
         Raises IndexNotFound, IndexDamaged or IndexMismatch.
         """
-        return cls(SnapshotSource(Path(index_dir), threads=threads))
+        return cls(SnapshotSource(Path(index_dir), threads=threads, background=background))
+
+    @property
+    def stale(self) -> str | None:
+        """Why an older generation answers although there is a newer one; None as long as the newest answers."""
+        return self._source.stale
 
     def close(self) -> None:
         """Give back what is open; the engine must not be used afterwards."""
@@ -164,6 +178,8 @@ class SearchEngine:
                 for field, chosen in (("section", parsed.filters.section), ("source", parsed.filters.source))
             }
             hits = builder.hits(ranking, start, min(start + k, len(ranking)))
+            if not self._source.on_trial:
+                self._asked.append(query)
             return Results(
                 query=query,
                 mode=mode,
@@ -254,7 +270,16 @@ class SearchEngine:
             format_version=manifest.format_version,
             concord_version=manifest.concord_version,
             size_bytes=_size(self._source.index_dir),
+            stale=self.stale,
         )
+
+    def _rehearse(self) -> None:
+        """Ask a new snapshot what was asked lately, newest first, before others see it: a moment, not longer."""
+        until = time.monotonic() + _REHEARSAL_SECONDS
+        for query in [*reversed(list(self._asked)), "warm up"]:
+            self.search(query)
+            if time.monotonic() > until:
+                break
 
     def _answer(self, parsed: ParsedQuery, snapshot: Snapshot, store: Store, mode: str, merging: Merging) -> _Answer:
         denied = denial(parsed) if mode == "hybrid" else None
@@ -278,7 +303,7 @@ class SearchEngine:
         words = {term for atom in parsed.scoring for term in terms(atom.text)}
         if all(snapshot.lexical.frequency(term) > RARE for term in words):
             return ()
-        found = suggest(parsed, self._source.speller(snapshot))
+        found = suggest(parsed, snapshot.speller.get())
         return (found,) if found else ()
 
     def _on_one_generation(self, answer: Callable[[Snapshot, Store], T]) -> T:
@@ -286,10 +311,10 @@ class SearchEngine:
         for attempt in range(_ATTEMPTS):
             snapshot = self._source.current()
             try:
-                return answer(snapshot, self._source.store())
+                return answer(snapshot, self._source.store(snapshot))
             except (RowGone, FileNotFoundError) as error:
                 # A generation that two newer ones have followed may be cleared away under a slow search.
-                if attempt + 1 == _ATTEMPTS or self._source.current() is snapshot:
+                if attempt + 1 == _ATTEMPTS or self._source.refreshed() is snapshot:
                     raise IndexDamaged(
                         f"The index lacks what generation {snapshot.manifest.generation} names ({error}): "
                         "run 'concord rebuild'."

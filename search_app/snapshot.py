@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
+import time
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from indexer.catalogue import Catalogue
 from indexer.encoder import Encoder
-from indexer.errors import IndexDamaged, IndexMismatch, IndexNotFound
+from indexer.errors import ConcordError, IndexDamaged, IndexMismatch, IndexNotFound
 from indexer.faiss_index import FaissIndex
 from indexer.generation import LEXICAL_FOLDER, VECTOR_FOLDER
 from indexer.lexical import Bm25, LexicalIndex
@@ -22,8 +27,7 @@ from indexer.manifest import (
     read_current,
 )
 from indexer.onnx_encoder import OnnxEncoder
-from indexer.store import Store
-from indexer.vectors import VectorIndex
+from indexer.store import STORE_FILE, RowGone, Store
 from indexer.whoosh_index import WhooshIndex
 
 from .fusion import DenseScale, dense_scale
@@ -31,85 +35,161 @@ from .suggest import Speller
 
 __all__ = ["Snapshot", "SnapshotSource"]
 
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
+_LOOK_SECONDS = 0.1
+"""How often the thread in the background looks for a newer generation."""
+_RETRY_SECONDS = 5.0
+"""How long a generation that could not be opened is left alone."""
+
+_log = logging.getLogger(__name__)
+
+
+class Lazy(Generic[T]):
+    """A value that is made once, when it is first asked for; others who ask wait for it."""
+
+    __slots__ = ("_lock", "_make", "_value")
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._value: T | None = None
+
+    @property
+    def made(self) -> bool:
+        """Whether it has been asked for."""
+        return self._value is not None
+
+    def get(self) -> T:
+        """The value."""
+        with self._lock:
+            if self._value is None:
+                self._value = self._make()
+            return self._value
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Snapshot:
-    """The derived indexes of one generation. The encoder comes from its source: it outlives generations."""
+    """The derived indexes of one generation. The encoder comes from its source: it outlives generations.
+
+    `store_file` is the device and inode of the store that the generation was derived from: rows of another store,
+    put there by a restore, are not its articles.
+    """
 
     manifest: Manifest
     catalogue: Catalogue
     lexical: LexicalIndex
-    vectors: VectorIndex
+    vectors: FaissIndex
     scale: DenseScale
+    store_file: tuple[int, int]
+    speller: Lazy[Speller]
 
     @classmethod
-    def load(cls, index_dir: Path, bm25: Bm25 | None = None) -> Snapshot:
-        """Open the generation that answers now. Raises IndexNotFound, IndexDamaged or IndexMismatch."""
+    def load(cls, index_dir: Path, bm25: Bm25 | None = None, like: Snapshot | None = None) -> Snapshot:
+        """Open the generation that answers now, with the parts of `like` that both have in common.
+
+        Raises IndexNotFound, IndexDamaged or IndexMismatch.
+        """
         while True:
             generation = current_generation(index_dir)
             try:
-                return cls._open(index_dir, bm25)
+                return cls._open(index_dir, bm25, like)
             except IndexDamaged:
                 # Writers that follow one another quickly may have cleared it away while it was being opened.
                 if current_generation(index_dir) == generation:
                     raise
 
     @classmethod
-    def _open(cls, index_dir: Path, bm25: Bm25 | None) -> Snapshot:
+    def _open(cls, index_dir: Path, bm25: Bm25 | None, like: Snapshot | None) -> Snapshot:
         manifest = read_current(index_dir)
         folder = generation_folder(index_dir, manifest.generation)
         manifest.check_files(folder)
         catalogue = Catalogue.load(folder)
-        vectors = FaissIndex(folder / VECTOR_FOLDER, catalogue)
+        vectors = FaissIndex(folder / VECTOR_FOLDER, catalogue, like=like.vectors if like else None)
+        lexical = WhooshIndex(folder / LEXICAL_FOLDER, catalogue, bm25)
         return cls(
             manifest=manifest,
             catalogue=catalogue,
-            lexical=WhooshIndex(folder / LEXICAL_FOLDER, catalogue, bm25),
+            lexical=lexical,
             vectors=vectors,
             scale=dense_scale(vectors.moments.mean, len(vectors), manifest.encoder.background),
+            store_file=_store_file(index_dir),
+            speller=Lazy(lambda: Speller(lexical.vocabulary().items(), lexical.frequency)),
         )
 
 
 class SnapshotSource:
-    """Hands out the newest snapshot, an encoder for its queries, and a store connection for each thread."""
+    """Hands out the newest snapshot, an encoder for its queries, and a store connection for each thread.
 
-    def __init__(self, index_dir: Path, *, threads: int, bm25: Bm25 | None = None) -> None:
+    A newer generation is opened by the first search after the switch; the others go on with the old one meanwhile. With
+    `background` a thread of its own looks for it, opens it and lets `rehearse` try it, and no search ever waits. One
+    that cannot be opened leaves the old one answering, and `stale` says why.
+    """
+
+    def __init__(self, index_dir: Path, *, threads: int, bm25: Bm25 | None = None, background: bool = False) -> None:
         self.index_dir = index_dir
+        self.stale: str | None = None
+        self.rehearse: Callable[[], None] = lambda: None
         self._threads = threads
         self._bm25 = bm25
+        self._background = background
         self._lock = threading.Lock()
         self._loading = threading.Lock()
+        self._closed = threading.Event()
+        self._watched_in = 0
         self._local = threading.local()
         # Weak, so that the connection of a thread that has ended is closed with it.
         self._stores: weakref.WeakSet[Store] = weakref.WeakSet()
         self._encoder: tuple[str, Encoder] | None = None
-        self._speller: tuple[Snapshot, Speller] | None = None
         self._stamp = self._read_stamp()
+        self._failed: tuple[tuple[int, int], float] | None = None
         self._snapshot = Snapshot.load(index_dir, bm25)
-        self.store()  # Says at once when the articles are missing.
+        self.store(self._snapshot)  # Says at once when the articles are missing.
 
     def current(self) -> Snapshot:
-        """The newest generation; looking whether there is a newer one is one call to the file system."""
-        stamp = self._read_stamp()
-        # One thread opens the new generation; the others go on with the one they have meanwhile.
-        if stamp != self._stamp and self._loading.acquire(blocking=False):
+        """The newest generation that is open. Without `background`, looking for a newer one is one call to the file
+        system, and opening it is the caller's business, if nobody else is at it."""
+        if (trial := self._trial()) is not None:
+            return trial
+        if self._background:
+            self._watch()
+        elif self._read_stamp() != self._stamp and self._loading.acquire(blocking=False):
             try:
-                self._snapshot = Snapshot.load(self.index_dir, self._bm25)
-                self._stamp = stamp
+                self._refresh()
             finally:
                 self._loading.release()
         return self._snapshot
 
-    def store(self) -> Store:
-        """This thread's connection to the store."""
-        store: Store | None = getattr(self._local, "store", None)
-        if store is None:
-            try:
-                store = self._local.store = Store(self.index_dir)
-            except IndexNotFound as error:
-                raise IndexDamaged.no_store(self.index_dir) from error
-            with self._lock:
-                self._stores.add(store)
+    def refreshed(self) -> Snapshot:
+        """The newest generation, waited for if it has to be opened."""
+        if (trial := self._trial()) is not None:
+            return trial
+        with self._loading:
+            self._refresh()
+        return self._snapshot
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether this thread is trying out a snapshot that nobody else sees yet."""
+        return self._trial() is not None
+
+    def store(self, snapshot: Snapshot) -> Store:
+        """This thread's connection to the store of a snapshot. Raises RowGone when another one has its place."""
+        held: tuple[tuple[int, int], Store] | None = getattr(self._local, "store", None)
+        if held is not None and held[0] == snapshot.store_file:
+            return held[1]
+        try:
+            store = Store(self.index_dir)
+        except IndexNotFound as error:
+            raise IndexDamaged.no_store(self.index_dir) from error
+        if _store_file(self.index_dir) != snapshot.store_file:
+            store.close()
+            raise RowGone("another store has taken its place")
+        if held is not None:
+            held[1].close()
+        self._local.store = (snapshot.store_file, store)
+        with self._lock:
+            self._stores.add(store)
         return store
 
     def encoder(self, manifest: Manifest) -> Encoder:
@@ -133,19 +213,68 @@ class SnapshotSource:
                 self._encoder = (spec.fingerprint, encoder)
             return self._encoder[1]
 
-    def speller(self, snapshot: Snapshot) -> Speller:
-        """The spelling corrector over a generation's words, made when first needed."""
-        with self._lock:
-            if self._speller is None or self._speller[0] is not snapshot:
-                self._speller = (snapshot, Speller(snapshot.lexical.vocabulary().items(), snapshot.lexical.frequency))
-            return self._speller[1]
-
     def close(self) -> None:
-        """Close all store connections."""
+        """Stop looking for newer generations and close all store connections."""
+        self._closed.set()
         with self._lock:
             for store in self._stores:
                 store.close()
             self._stores.clear()
+
+    def _watch(self) -> None:
+        """Start the thread that looks for newer generations; again after a fork, which threads do not survive."""
+        process = os.getpid()
+        if self._watched_in == process:
+            return
+        with self._lock:
+            if self._watched_in != process:
+                self._watched_in = process
+                watcher = threading.Thread(
+                    target=_keep_fresh, args=(weakref.ref(self), self._closed), name="concord-generations", daemon=True
+                )
+                watcher.start()
+
+    def _refresh(self) -> None:
+        """Open a newer generation if there is one; the caller holds the lock for loading."""
+        stamp = self._read_stamp()
+        if stamp == self._stamp:
+            return
+        if self._failed is not None and self._failed[0] == stamp and time.monotonic() < self._failed[1]:
+            return
+        try:
+            snapshot = Snapshot.load(self.index_dir, self._bm25, like=self._snapshot)
+            if self._background:
+                self._try_out(snapshot)
+        except Exception as error:
+            self._note(error, stamp)
+            return
+        self._snapshot, self._stamp = snapshot, stamp
+        self._failed, self.stale = None, None
+
+    def _try_out(self, snapshot: Snapshot) -> None:
+        """Let this thread, and no other one, see a snapshot, so that what is read late is read before it answers."""
+        self._local.trial = snapshot
+        try:
+            if self._snapshot.speller.made:
+                snapshot.speller.get()
+            self.rehearse()
+        finally:
+            self._local.trial = None
+
+    def _trial(self) -> Snapshot | None:
+        trial: Snapshot | None = getattr(self._local, "trial", None)
+        return trial
+
+    def _note(self, error: Exception, stamp: tuple[int, int]) -> None:
+        """Say once for each switch why the old generation goes on answering."""
+        if self._read_stamp() != stamp:
+            return  # A still newer one has cleared it away; that is next.
+        reason = str(error) if isinstance(error, ConcordError) else f"{type(error).__name__}: {error}"
+        stale = f"Generation {self._snapshot.manifest.generation} answers, a newer one cannot be opened: {reason}"
+        if stale != self.stale:
+            _log.error("%s", stale, exc_info=None if isinstance(error, ConcordError) else error)
+        self.stale = stale
+        self._failed = (stamp, time.monotonic() + _RETRY_SECONDS)
 
     def _read_stamp(self) -> tuple[int, int]:
         try:
@@ -153,3 +282,21 @@ class SnapshotSource:
         except FileNotFoundError:
             return (0, 0)
         return (found.st_ino, found.st_mtime_ns)
+
+
+def _keep_fresh(source: weakref.ref[SnapshotSource], closed: threading.Event) -> None:
+    """Open newer generations as they come, until the source is closed or forgotten."""
+    while not closed.wait(_LOOK_SECONDS):
+        found = source()
+        if found is None:
+            return
+        found.refreshed()
+        del found
+
+
+def _store_file(index_dir: Path) -> tuple[int, int]:
+    try:
+        found = (index_dir / STORE_FILE).stat()
+    except FileNotFoundError as error:
+        raise IndexDamaged.no_store(index_dir) from error
+    return (found.st_dev, found.st_ino)

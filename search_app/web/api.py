@@ -50,8 +50,8 @@ def api_blueprint(site: Site) -> Blueprint:
     def health() -> Response:
         if site.draining:
             raise Draining("This server is about to stop.")
-        _ = site.engine  # open or raising, nothing else: a health check has to stay cheap
-        return json_response(Health().model_dump())
+        # Open or raising, nothing else: a health check has to stay cheap.
+        return json_response(Health(status="stale" if site.engine.stale else "ready").model_dump())
 
     def openapi() -> Response:
         here = url_for(f"{request.blueprint}.openapi")

@@ -102,9 +102,12 @@ class RequestTooLarge(Refused):
 
 
 class Health(BaseModel):
-    """The answer of a site that can be searched; one that cannot answers with a problem."""
+    """The answer of a site that can be searched; one that cannot answers with a problem.
 
-    status: Literal["ready"] = "ready"
+    'stale' answers from an older generation, because the newest one cannot be opened; /api/v1/status says why.
+    """
+
+    status: Literal["ready", "stale"] = "ready"
 
 
 class Problem(BaseModel):

@@ -32,6 +32,9 @@ class _Now(Collector):
         yield GaugeMetricFamily("concord_index_open", "1 when there is an index that answers.", engine is not None)
         if engine is not None:
             status = engine.status()
+            yield GaugeMetricFamily(
+                "concord_index_stale", "1 when a newer generation cannot be opened.", engine.stale is not None
+            )
             yield GaugeMetricFamily("concord_index_generation", "Generation that answers.", status.generation)
             yield GaugeMetricFamily("concord_index_articles", "Articles in the index.", status.articles)
             yield GaugeMetricFamily("concord_index_passages", "Passages in the index.", status.passages)

@@ -50,6 +50,9 @@ class Engine(Protocol):
 
     def warm_up(self) -> None: ...
 
+    @property
+    def stale(self) -> str | None: ...
+
 
 class Site:
     """Settings and engine of one mounted site; safe to use from many threads.
@@ -112,7 +115,7 @@ class Site:
 
 def open_engine(index_dir: str | Path) -> Engine:
     """The engine over an index. Raises IndexNotFound and the other errors of `SearchEngine.open`."""
-    engine: Engine = _engine_class().open(index_dir)
+    engine: Engine = _engine_class().open(index_dir, background=True)
     return engine
 
 

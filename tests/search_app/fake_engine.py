@@ -50,6 +50,10 @@ class FakeEngine:
     def __init__(self, articles: Sequence[Article]) -> None:
         self._articles = {article.id: article for article in articles}
 
+    @property
+    def stale(self) -> str | None:
+        return None
+
     @classmethod
     def open(cls, index_dir: str | Path = "index_data") -> FakeEngine:
         raise IndexNotFound(f"There is no index in {index_dir}: make one with `concord index SOURCE`.")
