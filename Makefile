@@ -6,7 +6,12 @@ INDEX_DIR ?= index_data
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo serve test lint contract bench-overload clean
+# For benchmarks: a file or folder of articles, or an index; without both the sample archive is measured.
+ARTICLES ?=
+INDEX ?=
+MEASURED = $(if $(INDEX),--index-dir $(INDEX),$(if $(ARTICLES),--articles $(ARTICLES)))
+
+.PHONY: help demo serve test lint contract bench-overload bench-cold bench-query bench-serve clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +20,9 @@ help:
 	@echo "make test    install, run all tests and checks"
 	@echo "make contract        try the HTTP API against its OpenAPI document, for minutes"
 	@echo "make bench-overload  load the server past its capacity, and see it recover"
+	@echo "make bench-cold      time whole processes: help and searches from nothing"
+	@echo "make bench-query     time warm queries (INDEX=folder or ARTICLES=file measure another archive than the sample)"
+	@echo "make bench-serve     time eight clients at once, and articles added meanwhile (INDEX= or ARTICLES= too)"
 	@echo "make clean   remove the virtual environment and the built index"
 
 $(VENV)/.created:
@@ -52,6 +60,15 @@ contract: $(VENV)/.installed-dev
 
 bench-overload: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.overload
+
+bench-cold: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.cold
+
+bench-query: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.query $(MEASURED)
+
+bench-serve: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.serve $(MEASURED)
 
 clean:
 	rm -rf $(VENV)

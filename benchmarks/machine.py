@@ -4,24 +4,58 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["describe"]
+from indexer.version import VERSION
 
-_PACKAGES = ("concord-search", "faiss-cpu", "numpy", "onnxruntime", "sentence-transformers", "torch", "whoosh3")
+__all__ = ["describe", "keep_to_cores", "resident_bytes"]
+
+_PACKAGES = (
+    "faiss-cpu",
+    "numpy",
+    "onnxruntime",
+    "openvino",
+    "sentence-transformers",
+    "tantivy",
+    "torch",
+    "whoosh3",
+)
 
 
 def describe() -> dict[str, str]:
-    """Processor, cores, memory, Python and package versions."""
+    """Processor, cores, memory, load, Python and package versions; packages that are not installed are left out."""
     found = {
         "processor": _field("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "memory": _field("/proc/meminfo", "MemTotal"),
+        # Whoever reads the figures should see whether the machine had other work.
+        "load": " ".join(f"{value:.2f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "",
         "python": platform.python_version(),
         "system": platform.system(),
+        "concord-search": VERSION,
     }
-    return found | {name: version(name) for name in _PACKAGES}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def keep_to_cores(count: int) -> int:
+    """Keep this process and its children to `count` cores, where the system can; returns how many it may use."""
+    if not hasattr(os, "sched_setaffinity"):
+        return os.cpu_count() or 1
+    cores = sorted(os.sched_getaffinity(0))[:count]
+    os.sched_setaffinity(0, cores)
+    return len(cores)
+
+
+def resident_bytes(process: int | None = None) -> int:
+    """Resident memory of a process (default: this one) in bytes; 0 where the system does not say."""
+    text = _field(f"/proc/{process or os.getpid()}/status", "VmRSS")
+    return int(text.split()[0]) * 1024 if text else 0
 
 
 def _field(path: str, name: str) -> str:

@@ -1,0 +1,120 @@
+"""How long a warm hybrid query takes, everything counted, and where the time goes.
+
+Usage: python -m benchmarks.query [--articles FILE | --index-dir DIR] [--engines whoosh,tantivy] [--queries 300]
+       [--rounds 3] [--json FILE]
+
+Queries are beginnings of titles of the archive, 2 to 10 words, evenly spread over it, through SearchEngine.search with
+its defaults: parsing, encoding, both rankings, fusion, filters, snippets, highlights. The process is kept to one core.
+The first round meets every word for the first time and is given by itself; then come the warm rounds. The processor's
+time is given beside that of the wall; it says more on a machine that has other work. An engine that the index was not
+made with is derived from its store with `concord rebuild --lexical`, in a copy.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import describe, keep_to_cores, resident_bytes
+from benchmarks.report import concord, environment, headlines, index_of, options, over_rounds, save
+from indexer.manifest import read_current
+
+
+def ask(index_dir: Path, count: int, rounds: int) -> dict[str, Any]:
+    """The figures of one index; a warm-up and a first round go before the rounds that count."""
+    from search_app.engine import SearchEngine
+    from search_app.stages import measured
+
+    keep_to_cores(1)
+    queries = headlines(index_dir, count)
+    engine = SearchEngine.open(index_dir)
+    engine.warm_up()
+    at_rest = resident_bytes()
+    times: list[list[float]] = []
+    processor: list[float] = []
+    stages: dict[str, list[float]] = defaultdict(list)
+    for number in range(rounds + 1):
+        times.append([])
+        for query in queries:
+            started, spent = time.perf_counter(), time.process_time()
+            with measured() as marked:
+                engine.search(query)
+            times[-1].append(time.perf_counter() - started)
+            if number:
+                processor.append(time.process_time() - spent)
+                marked.seconds["everything else"] = times[-1][-1] - sum(marked.seconds.values())
+                for name, seconds in marked.seconds.items():
+                    stages[name].append(seconds)
+    status = engine.status()
+    return {
+        "lexical": status.lexical,
+        "articles": status.articles,
+        "passages": status.passages,
+        "queries": len(queries),
+        "first_round": {name: value["median"] for name, value in over_rounds(times[:1]).items()},
+        **over_rounds(times[1:]),
+        "processor_median_ms": round(1000 * statistics.median(processor), 2),
+        "stages_median_ms": {name: round(1000 * statistics.median(found), 3) for name, found in stages.items()},
+        "resident_bytes": {"warmed_up": at_rest, "afterwards": resident_bytes()},
+        "index_bytes": status.size_bytes,
+    }
+
+
+def with_engine(index_dir: Path, engine: str, scratch: Path) -> Path:
+    """The index, or a copy of it with another lexical engine."""
+    if read_current(index_dir).lexical == engine:
+        return index_dir
+    copy = scratch / engine
+    shutil.copytree(index_dir, copy)
+    subprocess.run(
+        concord("rebuild", "--index-dir", copy, "--lexical", engine), check=True, env=environment(), stdout=sys.stderr
+    )
+    return copy
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = options(__doc__)
+    parser.add_argument("--engines", default="", help="Lexical engines, with commas. [default: the index's own]")
+    parser.add_argument("--queries", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--one", type=Path, help=f"Measure this index in this process and print JSON: {__name__}'s own."
+    )
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(ask(given.one, given.queries, given.rounds)))
+        return
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        folder = index_of(given, scratch)
+        for engine in given.engines.split(",") if given.engines else [read_current(folder).lexical]:
+            # A process for each, so that one's memory is not counted for the other.
+            command = [sys.executable, "-m", "benchmarks.query", "--one", str(with_engine(folder, engine, scratch))]
+            command += ["--queries", str(given.queries), "--rounds", str(given.rounds)]
+            run = subprocess.run(command, check=True, env=environment(), stdout=subprocess.PIPE, text=True)
+            row = json.loads(run.stdout)
+            rows.append(row)
+            median, tail = row["median_ms"], row["p95_ms"]
+            first = row["first_round"]
+            print(
+                f"{row['lexical']}, {row['articles']:,} articles, {row['passages']:,} passages: median "
+                f"{median['median']} ms ({median['min']} to {median['max']}), 95th percentile {tail['median']} ms "
+                f"({tail['min']} to {tail['max']}), processor {row['processor_median_ms']} ms; first round "
+                f"{first['median_ms']} and {first['p95_ms']} ms; {row['resident_bytes']['afterwards'] / 1e6:.0f} MB"
+            )
+            print("  " + ", ".join(f"{stage} {value}" for stage, value in row["stages_median_ms"].items()))
+    save("query", {"command": "make bench-query", "machine": describe(), "rows": rows}, given.out)
+
+
+if __name__ == "__main__":
+    main()

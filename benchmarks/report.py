@@ -1,0 +1,103 @@
+"""What all benchmarks share: medians with their spread, queries like headlines, results as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from indexer.manifest import current_generation
+from indexer.store import Store
+
+__all__ = ["concord", "environment", "headlines", "index_of", "options", "over_rounds", "quantile", "save", "spread"]
+
+RESULTS = Path(__file__).with_name("results")
+ROOT = Path(__file__).parent.parent
+SAMPLE = ROOT / "index_data" / "sample_articles"
+
+
+def options(text: str | None, *, archive: bool = True) -> argparse.ArgumentParser:
+    """A parser with the options that benchmarks have in common; `text` is the module's docstring."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", dest="out", type=Path, help="Where to write the result. [benchmarks/results/...]")
+    if archive:
+        parser.add_argument("--articles", help="A file or folder of articles to index. [default: the sample archive]")
+        parser.add_argument("--index-dir", type=Path, help="An index that is there already, instead of --articles.")
+    return parser
+
+
+def environment() -> dict[str, str]:
+    """The environment of a measured process: bytecode may be kept, as on any user's machine, and no hub is asked."""
+    found = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return found | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(path)}
+
+
+def concord(*arguments: str | Path) -> list[str]:
+    """The command line of `concord ARGUMENTS` with this interpreter."""
+    return [sys.executable, "-m", "search_app.cli", *map(str, arguments)]
+
+
+def index_of(given: argparse.Namespace, scratch: Path) -> Path:
+    """The index to measure: the one named, or one made in `scratch` of the articles named or the sample archive."""
+    if given.index_dir is not None:
+        return Path(given.index_dir)
+    folder = scratch / "index"
+    subprocess.run(
+        concord("index", given.articles or SAMPLE, "--index-dir", folder),
+        check=True,
+        env=environment(),
+        stdout=sys.stderr,
+    )
+    return folder
+
+
+def headlines(index_dir: Path, count: int) -> list[str]:
+    """`count` queries of 2 to 10 words like headlines: beginnings of titles, evenly spread over the archive."""
+    store = Store(index_dir)
+    docs = store.docs(current_generation(index_dir))
+    step = max(1, len(docs) // count)
+    found: list[str] = []
+    for number, (_, article) in enumerate(store.articles(docs[::step])):
+        words = article.title.split()[: 2 + number % 9]
+        if len(words) >= 2:
+            found.append(" ".join(words))
+    store.close()
+    return found[:count]
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that `share` of all values do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def spread(values: Sequence[float], digits: int = 2) -> dict[str, float]:
+    """Median, least and greatest of a handful of measurements."""
+    return {
+        "median": round(statistics.median(values), digits),
+        "min": round(min(values), digits),
+        "max": round(max(values), digits),
+    }
+
+
+def over_rounds(rounds: Sequence[Sequence[float]], digits: int = 2) -> dict[str, dict[str, float]]:
+    """Median and 95th percentile of each round (values in seconds), in milliseconds, with their spread over rounds."""
+    return {
+        "median_ms": spread([1000 * quantile(one, 0.5) for one in rounds], digits),
+        "p95_ms": spread([1000 * quantile(one, 0.95) for one in rounds], digits),
+    }
+
+
+def save(name: str, found: dict[str, Any], out: Path | None) -> None:
+    """Write a result as JSON, to `out` or among the results that are kept, and say where."""
+    path = out or RESULTS / f"{name}.json"
+    path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    print(f"Written to {path}.")
