@@ -4,8 +4,8 @@ Usage: python -m benchmarks.cold [--runs 12] [--articles FILE | --index-dir DIR]
 
 Whole processes are timed by the wall, from before they are started until they have ended, in turns: a bare Python,
 `concord --help`, a search, and a search that denies something (which encodes sentences as well). One turn before the
-first is not counted: it fills the system's file cache and writes bytecode. The processor's time is given beside; it says
-more on a machine that has other work.
+first is not counted: it fills the system's file cache and writes bytecode. The processor's time is given beside; it
+says more on a machine that has other work.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ Usage: python -m benchmarks.serve [--articles FILE | --index-dir DIR] [--clients
 `concord serve` runs in a process of its own on the loopback interface, over a copy of the index. First its memory is
 read at rest. Then so many clients ask without a pause, each on one connection that stays open, in rounds; times are the
 clients'. Then one article after another is added with `concord index`, once under few questions (two clients that
-pause) and once under all clients: the time runs from the start of that command until the server finds the article, and the
-slowest question of that time stands beside the usual 99th percentile. Exits with 1 when any answer was not 200.
+pause) and once under all clients: the time runs from the start of that command until the server finds the article, and
+the slowest question of that time stands beside the usual 99th percentile. Exits with 1 when any answer was not 200.
 """
 
 from __future__ import annotations
