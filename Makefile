@@ -11,7 +11,7 @@ ARTICLES ?=
 INDEX ?=
 MEASURED = $(if $(INDEX),--index-dir $(INDEX),$(if $(ARTICLES),--articles $(ARTICLES)))
 
-.PHONY: help demo serve test lint contract bench-overload bench-cold bench-query bench-serve clean
+.PHONY: help demo serve test lint contract bench-overload bench-cold bench-query bench-serve bench-scale clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make bench-cold      time whole processes: help and searches from nothing"
 	@echo "make bench-query     time warm queries (INDEX=folder or ARTICLES=file measure another archive than the sample)"
 	@echo "make bench-serve     time eight clients at once, and articles added meanwhile (INDEX= or ARTICLES= too)"
+	@echo "make bench-scale     grow an index of generated articles to 100,000, and draw docs/scale.svg"
 	@echo "make clean   remove the virtual environment and the built index"
 
 $(VENV)/.created:
@@ -69,6 +70,10 @@ bench-query: $(VENV)/.installed
 
 bench-serve: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.serve $(MEASURED)
+
+bench-scale: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[plots]'
+	$(BIN)/python -m benchmarks.scale --plot docs/scale.svg
 
 clean:
 	rm -rf $(VENV)
