@@ -11,13 +11,14 @@ ARTICLES ?=
 INDEX ?=
 MEASURED = $(if $(INDEX),--index-dir $(INDEX),$(if $(ARTICLES),--articles $(ARTICLES)))
 
-.PHONY: help demo serve test lint contract bench-overload bench-cold bench-query bench-serve bench-scale clean
+.PHONY: help demo serve test lint contract faults bench-overload bench-cold bench-query bench-serve bench-scale clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    install, index the sample archive, answer one query"
 	@echo "make serve   serve the search page of the index in $(INDEX_DIR)"
 	@echo "make test    install, run all tests and checks"
+	@echo "make faults          kill, damage and fill up indexes at length, and see what survives"
 	@echo "make contract        try the HTTP API against its OpenAPI document, for minutes"
 	@echo "make bench-overload  load the server past its capacity, and see it recover"
 	@echo "make bench-cold      time whole processes: help and searches from nothing"
@@ -37,7 +38,7 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,eval,tantivy]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,eval]'
 	@touch $@
 
 demo: $(VENV)/.installed
@@ -55,6 +56,9 @@ lint: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest
+
+faults: $(VENV)/.installed-dev
+	FAULTS=long $(BIN)/python -m pytest tests/faults
 
 contract: $(VENV)/.installed-dev
 	CONTRACT_EXAMPLES=1000 $(BIN)/python -m pytest tests/search_app/test_web_contract.py

@@ -14,8 +14,7 @@ from .encoder import DEFAULT_ENCODER
 from .encoding import PassageEncoder, prepare_encoder
 from .errors import IndexDamaged, IndexMismatch, NoArticles
 from .files import writing
-from .generation import commit_generation
-from .lexical_engines import DEFAULT_LEXICAL, check_engine
+from .generation import clear_away, commit_generation
 from .lock import writer_lock
 from .manifest import Chunking, Manifest, Recipe, current_generation, generation_folder
 from .readers import ReadProgress, Skipped, read_sources
@@ -30,14 +29,13 @@ _BATCH_PASSAGES = 512
 class BuildOptions:
     """What a run may be told. None means: as the index is, or the default for a new one.
 
-    `window` and `overlap` are word pieces of the encoder, `lexical` is the name of the lexical engine. `prune` removes
-    articles that came from the sources named and are no longer there.
+    `window` and `overlap` are word pieces of the encoder. `prune` removes articles that came from the sources named
+    and are no longer there.
     """
 
     encoder: str | None = None
     window: int | None = None
     overlap: int | None = None
-    lexical: str | None = None
     prune: bool = False
 
 
@@ -101,7 +99,6 @@ def build_index(
 
 def _settle(options: BuildOptions, manifest: Manifest | None, folder: Path) -> BuildOptions:
     """Fill in what was not asked for; refuse what does not fit the index."""
-    check_engine(options.lexical or (manifest.lexical if manifest else DEFAULT_LEXICAL))
     if manifest is None:
         return replace(
             options,
@@ -119,11 +116,6 @@ def _settle(options: BuildOptions, manifest: Manifest | None, folder: Path) -> B
                 f"The index '{folder}' has passages with {name} {found}, not {asked}: make a new index with "
                 f"'--index-dir NEW --{name} {asked}', or leave '--{name}' away."
             )
-    if options.lexical not in {None, manifest.lexical}:
-        raise IndexMismatch(
-            f"The index '{folder}' has the lexical engine {manifest.lexical}, not {options.lexical}: run "
-            f"'concord rebuild --lexical {options.lexical}' to change it, or leave '--lexical' away."
-        )
     return replace(
         options,
         encoder=options.encoder or manifest.encoder.name,
@@ -184,7 +176,11 @@ class _Run:
 
     def finish(self, started: float) -> BuildReport:
         """Make the new generation answer, if there is anything new."""
-        manifest = self._commit() if self._store.has_changes(self._target) else self._manifest
+        manifest = self._manifest
+        if self._store.has_changes(self._target):
+            manifest = self._commit()
+        elif manifest is not None:
+            clear_away(self._folder, self._store, manifest.generation)
         if manifest is None:
             raise NoArticles(
                 f"The sources hold no article ({len(self._skipped)} files or records were skipped"
@@ -220,7 +216,6 @@ class _Run:
             self._target,
             self._manifest,
             recipe,
-            lexical=self._options.lexical,
             tell=lambda stage: self._tell(self._progress(stage)),
         )
 

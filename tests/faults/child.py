@@ -1,0 +1,148 @@
+"""Processes that run one `concord` command and can be killed at a chosen step of it.
+
+A fork server that has everything imported starts them, so that one costs a few milliseconds instead of a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import resource
+import signal
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Imported for the children: what the fork server has, none of them has to load.
+import faiss  # noqa: F401
+import onnxruntime  # noqa: F401
+import tokenizers  # noqa: F401
+
+import indexer.build
+import indexer.generation
+import search_app.cli.index_command
+import search_app.cli.maintain_command  # noqa: F401
+from search_app.cli import main
+
+__all__ = ["CONTEXT", "Ended", "Limits", "run"]
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["tests.faults.child"])
+
+_STEPS = frozenset({"open", "os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.truncate"})
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_BATCH_PASSAGES = 4
+"""Passages of one transaction in the children, so that a run of a dozen articles has several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a child has to live with: the step at which it is killed, and the largest file it may write, in bytes."""
+
+    kill_at_step: int = 0
+    file_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child ended: its exit code (-9 when killed), the steps it had made, and what it printed."""
+
+    code: int
+    steps: int
+    output: str
+
+
+@contextlib.contextmanager
+def run(arguments: Sequence[str], index_dir: Path, scratch: Path, limits: Limits | None = None) -> Iterator[Any]:
+    """Start `concord ARGUMENTS`; gives the process."""
+    process = CONTEXT.Process(
+        target=_command, args=(list(arguments), str(index_dir), str(scratch), limits or Limits()), daemon=True
+    )
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
+def ended(process: Any, scratch: Path) -> Ended:
+    """Wait for a child; see `Ended`."""
+    process.join()
+    steps = (scratch / "steps").read_bytes() if (scratch / "steps").exists() else b""
+    return Ended(process.exitcode, len(steps), (scratch / "output").read_text("utf-8", "replace"))
+
+
+def _command(arguments: list[str], index_dir: str, scratch: str, limits: Limits) -> None:
+    output = os.open(f"{scratch}/output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+    indexer.build._BATCH_PASSAGES = _BATCH_PASSAGES
+    _Steps(index_dir, scratch, limits.kill_at_step).watch()
+    if limits.file_bytes:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
+    code = 0
+    try:
+        main(arguments)
+    except SystemExit as end:
+        code = int(end.code or 0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+class _Steps:
+    """Counts what this process does to the index on disk; kills it before the step asked for.
+
+    Steps are the files that Python opens for writing, makes, renames, links and removes, every fsync, and the beginning
+    and the commit of every transaction. What has been synced is noted, for `tests.faults.power`.
+    """
+
+    def __init__(self, index_dir: str, scratch: str, kill_at: int) -> None:
+        self._index_dir = index_dir
+        self._kill_at = kill_at
+        self._number = 0
+        self._made = os.open(f"{scratch}/steps", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+        self._synced = os.open(f"{scratch}/synced", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+
+    def watch(self) -> None:
+        sys.addaudithook(self._hear)
+        sync, connect = os.fsync, sqlite3.connect
+
+        def watched_sync(descriptor: int) -> None:
+            self._step()
+            sync(descriptor)
+            self._note(descriptor)
+
+        def watched_connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+            db = connect(*args, **kwargs)
+            db.set_trace_callback(lambda statement: self._step() if statement.startswith(("BEGIN", "COMMIT")) else None)
+            return db
+
+        os.fsync = watched_sync
+        sqlite3.connect = watched_connect  # type: ignore[assignment]
+
+    def _hear(self, event: str, given: tuple[Any, ...]) -> None:
+        if event in _STEPS and str(given[0]).startswith(self._index_dir):
+            if event == "open" and not (given[2] or 0) & _WRITING:
+                return
+            self._step()
+
+    def _step(self) -> None:
+        self._number += 1
+        if self._number == self._kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.write(self._made, b".")
+
+    def _note(self, descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        names = "/".join(sorted(one.name for one in path.iterdir())) if path.is_dir() else ""
+        line = f"{found.st_ino}\t{found.st_size}\t{found.st_mtime_ns}\t{names}\n"
+        os.write(self._synced, line.encode("utf-8", "surrogateescape"))
