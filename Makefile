@@ -38,7 +38,7 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,eval]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,eval,tantivy]'
 	@touch $@
 
 demo: $(VENV)/.installed

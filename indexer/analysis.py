@@ -29,7 +29,7 @@ from typing import NamedTuple
 import regex
 import Stemmer
 
-__all__ = ["STOP_WORDS", "Token", "analyse", "fold", "index_tokens", "phrase_variants", "surfaces", "terms"]
+__all__ = ["STOP_WORDS", "Token", "analyse", "fold", "index_tokens", "is_mark", "phrase_variants", "surfaces", "terms"]
 
 # Function words only. Not in it, because they carry news: us, no, not, nor, without, against, may, might, will, can,
 # could, who, over, under, before, after, between, more, most, first, all, own.
@@ -139,6 +139,11 @@ def analyse(text: str, *, keep_stop_words: bool = False) -> list[Token]:
 def index_tokens(text: str) -> list[Token]:
     """Everything that an index stores of `text`: all words, and the marks that `phrase_variants` relies on."""
     return _tokens(text, _TAIL)
+
+
+def is_mark(term: str) -> bool:
+    """Whether a term of `index_tokens` is no word but a mark that `phrase_variants` relies on."""
+    return term.endswith(_TAIL_MARK)
 
 
 def terms(text: str) -> list[str]:

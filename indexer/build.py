@@ -15,6 +15,7 @@ from .encoding import PassageEncoder, prepare_encoder
 from .errors import IndexDamaged, IndexMismatch, NoArticles
 from .files import writing
 from .generation import clear_away, commit_generation
+from .lexical_engines import DEFAULT_LEXICAL, check_engine
 from .lock import writer_lock
 from .manifest import Chunking, Manifest, Recipe, current_generation, generation_folder
 from .readers import ReadProgress, Skipped, read_sources
@@ -29,13 +30,14 @@ _BATCH_PASSAGES = 512
 class BuildOptions:
     """What a run may be told. None means: as the index is, or the default for a new one.
 
-    `window` and `overlap` are word pieces of the encoder. `prune` removes articles that came from the sources named
-    and are no longer there.
+    `window` and `overlap` are word pieces of the encoder, `lexical` is the name of the lexical engine. `prune` removes
+    articles that came from the sources named and are no longer there.
     """
 
     encoder: str | None = None
     window: int | None = None
     overlap: int | None = None
+    lexical: str | None = None
     prune: bool = False
 
 
@@ -99,6 +101,7 @@ def build_index(
 
 def _settle(options: BuildOptions, manifest: Manifest | None, folder: Path) -> BuildOptions:
     """Fill in what was not asked for; refuse what does not fit the index."""
+    check_engine(options.lexical or (manifest.lexical if manifest else DEFAULT_LEXICAL))
     if manifest is None:
         return replace(
             options,
@@ -116,6 +119,11 @@ def _settle(options: BuildOptions, manifest: Manifest | None, folder: Path) -> B
                 f"The index '{folder}' has passages with {name} {found}, not {asked}: make a new index with "
                 f"'--index-dir NEW --{name} {asked}', or leave '--{name}' away."
             )
+    if options.lexical not in {None, manifest.lexical}:
+        raise IndexMismatch(
+            f"The index '{folder}' has the lexical engine {manifest.lexical}, not {options.lexical}: run "
+            f"'concord rebuild --lexical {options.lexical}' to change it, or leave '--lexical' away."
+        )
     return replace(
         options,
         encoder=options.encoder or manifest.encoder.name,
@@ -216,6 +224,7 @@ class _Run:
             self._target,
             self._manifest,
             recipe,
+            lexical=self._options.lexical,
             tell=lambda stage: self._tell(self._progress(stage)),
         )
 

@@ -21,12 +21,12 @@ from .catalogue import Catalogue, Mask, Rows
 from .encoder import Vectors
 from .errors import IndexDamaged
 from .files import link_or_copy
-from .vectors import Moments, PassageScores, VectorSource
+from .vectors import PassageScores, VectorSource
 
 __all__ = ["FaissIndex", "update_vectors"]
 
 _MANIFEST = "vectors.json"
-_MOMENTS = "moments.npz"
+_SUM = "sum.npz"
 _MERGE_RATIO = 3
 """A segment at most this many times as large as what is added is merged into the new one."""
 _MAX_DEAD = 0.25
@@ -55,8 +55,7 @@ class FaissIndex:
             self._segments: list[_Segment] = [
                 _Segment.load(folder, name, catalogue, known) for name in self._manifest["segments"]
             ]
-            with np.load(folder / _MOMENTS, allow_pickle=False) as sums:
-                self._moments = _moments(int(sums["count"]), sums["sum"], sums["outer"])
+            self._mean = _Sum.load(folder / _SUM).mean()
         except (OSError, ValueError, KeyError, RuntimeError, BadZipFile) as error:
             raise IndexDamaged(
                 f"The vector index in '{folder}' cannot be read ({error}): run 'concord rebuild' to make it new."
@@ -70,9 +69,9 @@ class FaissIndex:
         return int(sum(np.count_nonzero(segment.rows >= 0) for segment in self._segments))
 
     @property
-    def moments(self) -> Moments:
+    def mean(self) -> NDArray[np.float64]:
         """See VectorIndex."""
-        return self._moments
+        return self._mean
 
     def search(self, query: NDArray[np.float32], count: int, allowed: Mask | None = None) -> PassageScores:
         """See VectorIndex."""
@@ -178,19 +177,19 @@ def update_vectors(
     import faiss
 
     segments: list[str] = []
-    sums = _Sums(dimension)
+    total = _Sum(0, np.zeros(dimension))
     if previous is not None:
         manifest = json.loads((previous / _MANIFEST).read_text("utf-8"))
         segments = list(manifest["segments"])
-        sums.load(previous / _MOMENTS)
+        total = _Sum.load(previous / _SUM)
     for _, _, block in removed:
-        sums.add(block, -1)
+        total.add(block, -1)
 
     index = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     index.is_trained = True
     columns: list[NDArray[np.int64]] = []
     for passages, docs, block in added:
-        sums.add(block, 1)
+        total.add(block, 1)
         index.add(np.ascontiguousarray(block, np.float32))
         columns.append(np.array([passages, docs], np.int64))
 
@@ -212,35 +211,29 @@ def update_vectors(
         kept.append(name)
         faiss.write_index(index, str(folder / f"{name}.faiss"))
         np.save(folder / f"{name}.npy", np.concatenate(columns, axis=1))
-    sums.save(folder / _MOMENTS)
+    total.save(folder / _SUM)
     (folder / _MANIFEST).write_text(json.dumps({"dimension": dimension, "segments": kept}) + "\n", "utf-8")
 
 
-class _Sums:
-    """Count, sum and sum of outer products of vectors, from which the moments follow; float64 throughout."""
+class _Sum:
+    """Count and sum of vectors, float64, from which their mean follows through additions and removals."""
 
-    def __init__(self, dimension: int) -> None:
-        self.count = 0
-        self.sum = np.zeros(dimension)
-        self.outer = np.zeros((dimension, dimension))
+    def __init__(self, count: int, total: NDArray[np.float64]) -> None:
+        self.count = count
+        self.total = total
 
     def add(self, block: Vectors, sign: int) -> None:
-        # The index answers with half-precision vectors, so the moments are theirs too.
-        wide = block.astype(np.float16).astype(np.float64)
-        self.count += sign * len(wide)
-        self.sum += sign * wide.sum(axis=0)
-        self.outer += sign * (wide.T @ wide)
+        # The index answers with half-precision vectors, so the mean is theirs too.
+        self.count += sign * len(block)
+        self.total += sign * block.astype(np.float16).astype(np.float64).sum(axis=0)
 
-    def load(self, path: Path) -> None:
-        with np.load(path, allow_pickle=False) as sums:
-            self.count, self.sum, self.outer = int(sums["count"]), sums["sum"], sums["outer"]
+    def mean(self) -> NDArray[np.float64]:
+        return self.total / self.count if self.count > 0 else np.zeros_like(self.total)
+
+    @classmethod
+    def load(cls, path: Path) -> _Sum:
+        with np.load(path, allow_pickle=False) as columns:
+            return cls(int(columns["count"]), columns["total"])
 
     def save(self, path: Path) -> None:
-        np.savez(path, count=self.count, sum=self.sum, outer=self.outer)
-
-
-def _moments(count: int, total: NDArray[np.float64], outer: NDArray[np.float64]) -> Moments:
-    if count <= 0:
-        return Moments(np.zeros_like(total), np.zeros_like(outer))
-    mean = total / count
-    return Moments(mean, outer / count - np.outer(mean, mean))
+        np.savez(path, count=self.count, total=self.total)

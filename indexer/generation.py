@@ -15,6 +15,7 @@ from .encoding import carried_encoder, prepare_encoder
 from .errors import IndexDamaged, IndexNotFound
 from .faiss_index import FaissIndex, update_vectors
 from .files import drafted, writing
+from .lexical_engines import DEFAULT_LEXICAL, LEXICAL_ENGINES, check_engine, update_lexical
 from .lock import writer_lock
 from .manifest import (
     FORMAT_VERSION,
@@ -27,7 +28,6 @@ from .manifest import (
 )
 from .store import STORE_FILE, Store
 from .version import VERSION
-from .whoosh_index import update_whoosh
 
 __all__ = ["clear_away", "commit_generation", "rebuild"]
 
@@ -42,13 +42,16 @@ def commit_generation(
     previous: Manifest | None,
     recipe: Recipe,
     *,
+    lexical: str | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Derive `generation` from the store, starting from what `previous` already has, and let it answer.
 
-    Everything is written to a folder that no reader knows, flushed to disk, and named in one step. Raises IndexDamaged
-    when `previous` is not what the store says it is.
+    Everything is written to a folder that no reader knows, flushed to disk, and named in one step. `lexical` names the
+    engine; None is that of `previous`, or the default. Raises IndexDamaged when `previous` is not what the store says
+    it is.
     """
+    engine = lexical or (previous.lexical if previous else DEFAULT_LEXICAL)
     old_folder = generation_folder(index_dir, previous.generation) if previous else None
     old_docs = np.empty(0, np.int64)
     if previous and old_folder:
@@ -68,11 +71,14 @@ def commit_generation(
         catalogue.save(draft)
         tell("lexical")
         (draft / LEXICAL_FOLDER).mkdir()
-        update_whoosh(
+        update_lexical(
+            engine,
             draft / LEXICAL_FOLDER,
             old_folder / LEXICAL_FOLDER if old_folder else None,
+            catalogue=catalogue,
             added=store.articles(added),
             removed=store.articles(removed),
+            name=f"{generation:08d}",
         )
         tell("vectors")
         (draft / VECTOR_FOLDER).mkdir()
@@ -94,7 +100,7 @@ def commit_generation(
             query_encoder=recipe.query_encoder,
             encoding_precision=recipe.encoding_precision,
             chunking=recipe.chunking,
-            lexical="whoosh",
+            lexical=engine,
             articles=len(catalogue),
             passages=len(FaissIndex(draft / VECTOR_FOLDER, catalogue)),
             files={
@@ -110,13 +116,18 @@ def commit_generation(
     return manifest
 
 
-def rebuild(index_dir: str | Path, tell: Callable[[str], None] = lambda _: None) -> Manifest:
+def rebuild(
+    index_dir: str | Path, tell: Callable[[str], None] = lambda _: None, *, lexical: str | None = None
+) -> Manifest:
     """Make the derived indexes new from the store, without encoding a text and without opening the old ones.
 
     The new generation has the articles of the one that answers now; what an interrupted run has stored since waits for
-    the next run. The exported encoder is made again if it cannot be loaded. Raises IndexNotFound when nothing was ever
-    indexed, IndexDamaged when the store is gone, and EncoderError when an encoder to export is not on this machine.
+    the next run. The exported encoder is made again if it cannot be loaded. `lexical` names the lexical engine; None
+    keeps the one there is. Raises IndexNotFound when nothing was ever indexed, IndexDamaged when the store is gone,
+    EncoderError when an encoder to export is not on this machine, and UsageError for an engine that is not there.
     """
+    if lexical is not None:
+        check_engine(lexical)
     folder = Path(index_dir)
     if not (folder / STORE_FILE).is_file():
         raise IndexDamaged.no_store(folder) if generation_folders(folder) else IndexNotFound.at(folder)
@@ -129,7 +140,8 @@ def rebuild(index_dir: str | Path, tell: Callable[[str], None] = lambda _: None)
                 prepare_encoder(folder, recipe, recipe.encoder.name)
             with store.transaction():
                 store.postpone(answering)
-            return commit_generation(folder, store, answering + 1, None, recipe, tell=tell)
+            engine = lexical or _engine(folder, answering)
+            return commit_generation(folder, store, answering + 1, None, recipe, lexical=engine, tell=tell)
         finally:
             store.close()
 
@@ -144,6 +156,15 @@ def _answering(index_dir: Path, store: Store) -> int:
     if not newest:
         raise IndexNotFound.at(index_dir)
     return newest
+
+
+def _engine(index_dir: Path, generation: int) -> str:
+    """The lexical engine of the newest generation whose manifest can be read, else the default."""
+    for folder in (generation_folder(index_dir, generation), *generation_folders(index_dir)):
+        with contextlib.suppress(IndexDamaged):
+            engine = Manifest.load(folder).lexical
+            return engine if engine in LEXICAL_ENGINES else DEFAULT_LEXICAL
+    return DEFAULT_LEXICAL
 
 
 def _recipe(index_dir: Path, generation: int, store: Store) -> Recipe:

@@ -42,18 +42,35 @@ class Atom:
     field: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LexicalScores:
-    """One query's view of every article of a generation.
+class LexicalScores(Protocol):
+    """One query's view of the articles of a generation, computed only as far as it is asked for."""
 
-    `bm25` float32 (n,): 0 where no word of the query occurs. `coverage` float32 (n,), 0 to 1: the share of the query's
-    idf mass whose words the article holds; words that no article holds count with the greatest idf there can be.
-    `bound` is what no score reaches: that of an article which says nothing but the query's words, over and over.
-    """
+    @property
+    def bound(self) -> float:
+        """What no score reaches: that of an article which says nothing but the query's words, over and over."""
+        ...
 
-    bm25: NDArray[np.float32]
-    coverage: NDArray[np.float32]
-    bound: float
+    def best(self, count: int, allowed: Mask | None = None) -> Rows:
+        """The `count` articles with the greatest BM25 that `allowed` admits, best first, equals by row.
+
+        Articles without any word of the query are never among them.
+        """
+        ...
+
+    def bm25(self, rows: Rows) -> NDArray[np.float32]:
+        """BM25 of the articles at `rows`, float32 (n,): 0 where no word of the query occurs."""
+        ...
+
+    def coverage(self, rows: Rows) -> NDArray[np.float32]:
+        """The share of the query's idf mass whose words each article at `rows` holds, float32 (n,), 0 to 1.
+
+        Words that no article holds count with the greatest idf there can be.
+        """
+        ...
+
+    def most_covered(self, count: int) -> Rows:
+        """The `count` articles of all with the greatest coverage, best first, equals by row."""
+        ...
 
 
 class LexicalIndex(Protocol):

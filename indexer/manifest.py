@@ -24,7 +24,7 @@ __all__ = [
     "switch_to",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CURRENT_FILE = "CURRENT"
 _MANIFEST_FILE = "manifest.json"
 

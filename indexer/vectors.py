@@ -12,27 +12,10 @@ from numpy.typing import NDArray
 from .catalogue import Mask, Rows
 from .encoder import Vectors
 
-__all__ = ["Moments", "PassageScores", "VectorIndex", "VectorSource"]
+__all__ = ["PassageScores", "VectorIndex", "VectorSource"]
 
 VectorSource = Iterable[tuple[list[int], list[int], Vectors]]
 """Blocks of (passage rows, article rows, unit vectors float32 (n, dimension)), as Store.vectors yields them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moments:
-    """Mean vector (d,) and covariance (d, d) of all passage vectors, float64.
-
-    With them the mean and the variance of a query's cosine over the whole corpus are exact without a pass over it:
-    E[q·x] = q·mean and Var[q·x] = q' C q.
-    """
-
-    mean: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-
-    def of(self, query: NDArray[np.float32]) -> tuple[float, float]:
-        """Mean and standard deviation of the cosine of a unit query vector (d,) with the corpus."""
-        wide = query.astype(np.float64)
-        return float(wide @ self.mean), float(np.sqrt(max(float(wide @ self.covariance @ wide), 0.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +43,8 @@ class VectorIndex(Protocol):
         ...
 
     @property
-    def moments(self) -> Moments:
-        """Mean and covariance of the passages of this generation."""
+    def mean(self) -> NDArray[np.float64]:
+        """The mean vector (d,) of the passages of this generation; zeros when there are none."""
         ...
 
     def __len__(self) -> int: ...

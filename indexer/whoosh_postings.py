@@ -1,4 +1,4 @@
-"""Whoosh's side of the lexical index: the schema, how positions are written, and how postings become arrays."""
+"""Whoosh's side of the lexical index: the schema, and how positions are written."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from whoosh import fields, formats
-from whoosh.codec.whoosh3 import W3LeafMatcher
 
 from . import whoosh_safety
 from .analysis import Token
 
-__all__ = ["decode", "schema"]
+__all__ = ["schema"]
 
 whoosh_safety.install()
 
@@ -71,26 +69,3 @@ def schema() -> Any:
         title=AnalysedText(),
         text=AnalysedText(),
     )
-
-
-def decode(matcher: Any) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """All postings of one term in one segment: document numbers int64 and frequencies float32.
-
-    Postings on disk are taken block by block: one step in Python for 128 postings. Whoosh has no public way to do so,
-    hence the underscores; a test holds the result against the public one-by-one interface.
-    """
-    if not isinstance(matcher, W3LeafMatcher):
-        ids, weights = [], []
-        while matcher.is_active():
-            ids.append(matcher.id())
-            weights.append(matcher.weight())
-            matcher.next()
-        return np.array(ids, np.int64), np.array(weights, np.float32)
-    id_blocks, weight_blocks = [], []
-    while matcher.is_active():
-        matcher._read_ids()
-        matcher._read_weights()
-        id_blocks.append(np.fromiter(matcher._ids, np.int64, len(matcher._ids)))
-        weight_blocks.append(np.asarray(matcher._weights, np.float32))
-        matcher._next_block()
-    return np.concatenate(id_blocks), np.concatenate(weight_blocks)

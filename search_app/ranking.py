@@ -117,19 +117,19 @@ def lexical_only(
     scores = _bm25(atoms, lexical)
     rows = _top_lexical(scores, allowed)
     count = len(rows)
+    bm25 = scores.bm25(rows)
     ranking = Ranking(
         rows=rows,
-        scores=fusion.lexical_confidence(scores.bm25[rows], scores.bound),
-        lexical=scores.bm25[rows],
+        scores=fusion.lexical_confidence(bm25, scores.bound),
+        lexical=bm25,
         dense=np.full(count, np.nan, np.float32),
         lexical_rank=np.arange(1, count + 1),
         dense_rank=np.zeros(count, np.int64),
         lexical_share=np.ones(count, np.float32),
         passages=np.full(count, -1, np.int64),
     )
-    return _kept(
-        ranking, fusion.words_enough(scores.coverage[rows], most=float(scores.coverage.max(initial=0))), merging
-    )
+    most = float(scores.coverage(scores.most_covered(1)).max(initial=0))
+    return _kept(ranking, fusion.words_enough(scores.coverage(rows), most=most), merging)
 
 
 def dense_only(
@@ -174,7 +174,7 @@ def fuse(
     rows = np.union1d(own_lexical, own_dense.rows)
     dense = _complete(query, vectors, rows, own_dense, merging)
     lexical_rank, dense_rank = _ranks(own_lexical, rows), _ranks(own_dense.rows, rows)
-    raw = bm25.bm25[rows]
+    raw = bm25.bm25(rows)
     if merging.method == "rrf":
         fused = fusion.rrf(lexical_rank, dense_rank)
     else:
@@ -190,7 +190,7 @@ def fuse(
         passages=dense.passages,
     )
     most = None if allowed is None else _most_reason(query, bm25, vectors, scale)
-    kept = fusion.relevant(scale.of(dense.best), bm25.coverage[rows], most=most, lenient=merging.lenient)
+    kept = fusion.relevant(scale.of(dense.best), bm25.coverage(rows), most=most, lenient=merging.lenient)
     return _kept(ranking, kept, merging)
 
 
@@ -200,11 +200,9 @@ def _kept(ranking: Ranking, reasons: Mask, merging: Merging) -> Ranking:
 
 def _most_reason(query: NDArray[np.float32], bm25: LexicalScores, vectors: VectorIndex, scale: DenseScale) -> float:
     """The greatest reason that any article of the index has to be shown, whatever the filters."""
-    rows = np.union1d(
-        vectors.search(query, _SEEN_FOR_MOST).rows, np.argsort(-bm25.coverage, kind="stable")[:_SEEN_FOR_MOST]
-    )
+    rows = np.union1d(vectors.search(query, _SEEN_FOR_MOST).rows, bm25.most_covered(_SEEN_FOR_MOST))
     best = _by_article(vectors.score(query, rows), MERGING)
-    return float(fusion.reasons(scale.of(best.best), bm25.coverage[best.rows]).max(initial=0))
+    return float(fusion.reasons(scale.of(best.best), bm25.coverage(best.rows)).max(initial=0))
 
 
 def _unscored(rows: Rows) -> Ranking:
@@ -220,12 +218,9 @@ def _bm25(atoms: Sequence[Atom], lexical: LexicalIndex) -> LexicalScores:
     return lexical.score(atoms)
 
 
+@stage("lexical")
 def _top_lexical(scores: LexicalScores, allowed: Mask | None) -> Rows:
-    usable = scores.bm25 if allowed is None else np.where(allowed, scores.bm25, 0)
-    rows = np.flatnonzero(usable > 0)
-    if len(rows) > ARTICLE_DEPTH:
-        rows = rows[np.argpartition(-usable[rows], ARTICLE_DEPTH)[:ARTICLE_DEPTH]]
-    return rows[np.lexsort((rows, -usable[rows]))]
+    return scores.best(ARTICLE_DEPTH, allowed)
 
 
 @stage("dense")

@@ -18,6 +18,7 @@ from indexer.errors import ConcordError, IndexDamaged, IndexMismatch, IndexNotFo
 from indexer.faiss_index import FaissIndex
 from indexer.generation import LEXICAL_FOLDER, VECTOR_FOLDER
 from indexer.lexical import Bm25, LexicalIndex
+from indexer.lexical_engines import open_lexical
 from indexer.manifest import (
     CURRENT_FILE,
     Manifest,
@@ -28,7 +29,6 @@ from indexer.manifest import (
 )
 from indexer.onnx_encoder import OnnxEncoder
 from indexer.store import STORE_FILE, RowGone, Store
-from indexer.whoosh_index import WhooshIndex
 
 from .fusion import DenseScale, dense_scale
 from .suggest import Speller
@@ -106,13 +106,13 @@ class Snapshot:
         manifest.check_files(folder)
         catalogue = Catalogue.load(folder)
         vectors = FaissIndex(folder / VECTOR_FOLDER, catalogue, like=like.vectors if like else None)
-        lexical = WhooshIndex(folder / LEXICAL_FOLDER, catalogue, bm25)
+        lexical = open_lexical(manifest.lexical, folder / LEXICAL_FOLDER, catalogue, bm25)
         return cls(
             manifest=manifest,
             catalogue=catalogue,
             lexical=lexical,
             vectors=vectors,
-            scale=dense_scale(vectors.moments.mean, len(vectors), manifest.encoder.background),
+            scale=dense_scale(vectors.mean, len(vectors), manifest.encoder.background),
             store_file=_store_file(index_dir),
             speller=Lazy(lambda: Speller(lexical.vocabulary().items(), lexical.frequency)),
         )

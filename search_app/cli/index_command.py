@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from indexer.build import BuildOptions, BuildProgress, BuildReport, build_index
-from search_app.cli.options import index_dir_option, json_option
+from search_app.cli.options import index_dir_option, json_option, lexical_option
 from search_app.cli.terminal import console, inline
 from search_app.serialise import build_report_to_json, dumps
 
@@ -37,6 +37,7 @@ _SHOWN_SKIPPED = 10
 @click.option("--encoder", help="A sentence-transformers model, by name or folder. [default: all-MiniLM-L6-v2]")
 @click.option("--window", type=click.IntRange(min=16), help="Word pieces of a passage, title included. [default: 200]")
 @click.option("--overlap", type=click.IntRange(min=0), help="Word pieces that passages share. [default: 40]")
+@lexical_option
 @click.option("--prune", is_flag=True, help="Remove articles that came from SOURCES and are no longer there.")
 @json_option
 def index_articles(
@@ -45,6 +46,7 @@ def index_articles(
     encoder: str | None,
     window: int | None,
     overlap: int | None,
+    lexical: str | None,
     prune: bool,
     as_json: bool,
 ) -> None:
@@ -53,7 +55,7 @@ def index_articles(
     Run it again to bring the index up to date: only new and changed articles are encoded.
     """
     logging.basicConfig(format="concord: %(message)s", level=logging.WARNING)
-    options = BuildOptions(encoder=encoder, window=window, overlap=overlap, prune=prune)
+    options = BuildOptions(encoder=encoder, window=window, overlap=overlap, lexical=lexical, prune=prune)
     with _Shown() as shown:
         report = build_index(sources, index_dir, options, shown.update)
     if as_json:

@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from indexer.generation import rebuild as rebuild_index
-from search_app.cli.options import index_dir_option, json_option
+from search_app.cli.options import index_dir_option, json_option, lexical_option
 from search_app.cli.terminal import console, harmless
 from search_app.engine import SearchEngine
 from search_app.serialise import dumps, status_to_json
@@ -37,10 +37,11 @@ def status(index_dir: Path, as_json: bool) -> None:
 
 @click.command()
 @index_dir_option
+@lexical_option
 @json_option
-def rebuild(index_dir: Path, as_json: bool) -> None:
+def rebuild(index_dir: Path, lexical: str | None, as_json: bool) -> None:
     """Make the BM25 and the vector index new from the store; nothing is encoded again."""
-    rebuild_index(index_dir, tell=lambda stage: click.echo(f"rebuilding: {stage}", err=True))
+    rebuild_index(index_dir, tell=lambda stage: click.echo(f"rebuilding: {stage}", err=True), lexical=lexical)
     found = SearchEngine.open(index_dir).status()
     if as_json:
         click.echo(dumps(status_to_json(found), indent=2))

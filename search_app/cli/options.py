@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-__all__ = ["index_dir_option", "json_option"]
+__all__ = ["index_dir_option", "json_option", "lexical_option"]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -23,3 +23,9 @@ index_dir_option: Decorator = click.option(
 )
 
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON with the same fields.")
+
+lexical_option: Decorator = click.option(
+    "--lexical",
+    metavar="[whoosh|tantivy]",
+    help="Engine of the BM25 index. [default: as the index is; whoosh for a new one]",
+)

@@ -29,6 +29,7 @@ ARTICLES = [
         "g", "Third bridge for the city", "The mayor promises a third bridge across the river before the election."
     ),
 ]
+EVERY = np.arange(len(ARTICLES))
 QUERIES = [
     "harbour strike",
     "third",
@@ -39,15 +40,15 @@ QUERIES = [
 ]
 
 
+def catalogue() -> Catalogue:
+    return Catalogue.build((doc, None, None, None, None) for doc in range(1, len(ARTICLES) + 1))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lexical")
-    update_whoosh(folder, None, added=list(enumerate(ARTICLES, 1)), removed=[])
+    update_whoosh(folder, None, catalogue=catalogue(), added=list(enumerate(ARTICLES, 1)), removed=[], name="1")
     return folder
-
-
-def catalogue() -> Catalogue:
-    return Catalogue.build((doc, None, None, None, None) for doc in range(1, len(ARTICLES) + 1))
 
 
 def reference(parameters: Bm25) -> BM25Okapi:
@@ -63,7 +64,7 @@ def reference(parameters: Bm25) -> BM25Okapi:
 @pytest.mark.parametrize("query", QUERIES)
 def test_scores_agree_with_rank_bm25(folder: Path, parameters: Bm25, query: str) -> None:
     index = WhooshIndex(folder, catalogue(), parameters)
-    mine = index.score([Atom(word) for word in query.split()]).bm25
+    mine = index.score([Atom(word) for word in query.split()]).bm25(EVERY)
     theirs = reference(parameters).get_scores(terms(query))
     assert theirs.max() > 0
     np.testing.assert_allclose(mine, theirs, atol=1e-4)
@@ -76,21 +77,21 @@ def test_the_defaults_are_those_of_the_product() -> None:
 @pytest.mark.parametrize("query", QUERIES)
 def test_no_score_reaches_the_bound(folder: Path, query: str) -> None:
     scores = WhooshIndex(folder, catalogue()).score([Atom(word) for word in query.split()])
-    assert 0 < scores.bm25.max() < scores.bound
+    assert 0 < scores.bm25(EVERY).max() < scores.bound
 
 
 def test_an_article_that_repeats_the_query_comes_near_the_bound(tmp_path: Path) -> None:
     articles = [Article("x", "", "tariff dispute " * 500), Article("y", "", "A quiet day at the lake.")]
-    update_whoosh(tmp_path, None, added=list(enumerate(articles, 1)), removed=[])
     rows = Catalogue.build((doc, None, None, None, None) for doc in (1, 2))
+    update_whoosh(tmp_path, None, catalogue=rows, added=list(enumerate(articles, 1)), removed=[], name="1")
     scores = WhooshIndex(tmp_path, rows).score([Atom("tariff"), Atom("dispute")])
-    assert scores.bm25[0] > 0.99 * scores.bound
+    assert scores.bm25(np.array([0]))[0] > 0.99 * scores.bound
 
 
 def test_words_that_no_article_holds_raise_the_bound_and_lower_the_coverage(folder: Path) -> None:
     index = WhooshIndex(folder, catalogue())
     known, unknown = index.score([Atom("harbour")]), index.score([Atom("harbour"), Atom("zeppelin")])
-    np.testing.assert_array_equal(known.bm25, unknown.bm25)
+    np.testing.assert_array_equal(known.bm25(EVERY), unknown.bm25(EVERY))
     assert unknown.bound > 2 * known.bound
-    assert known.coverage.max() == 1
-    assert unknown.coverage.max() < 0.5
+    assert known.coverage(EVERY).max() == 1
+    assert unknown.coverage(EVERY).max() < 0.5

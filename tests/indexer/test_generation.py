@@ -64,7 +64,7 @@ def test_every_derived_file_is_missed_when_it_is_gone_or_cut_short_and_rebuilt(
 ) -> None:
     expected = answers(built)
     names = [path.relative_to(built.index_dir) for path in derived_files(built)]
-    assert {"manifest.json", "catalogue.npz", "vocabulary.json", "moments.npz"} <= {name.name for name in names}
+    assert {"manifest.json", "catalogue.npz", "vocabulary.json", "sum.npz"} <= {name.name for name in names}
     for number in range(2 * len(names)):
         # A rebuild names the files anew; the n-th of the kind is as good.
         files = derived_files(built)
@@ -164,7 +164,7 @@ def test_another_format_is_refused_by_readers_writers_and_rebuild(built: Archive
     manifest = generation_folder(built.index_dir, 2) / "manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format_version": 99}))
     for act in (built.open, built.index, lambda: rebuild(built.index_dir)):
-        with pytest.raises(IndexMismatch, match="format 99, this Concord reads format 1"):
+        with pytest.raises(IndexMismatch, match="format 99, this Concord reads format 2"):
             act()
 
 

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from whoosh import index as whoosh_index
 
 from indexer import whoosh_postings
@@ -34,7 +36,7 @@ class Bomb:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "lexical").mkdir()
-    update_whoosh(tmp_path / "lexical", None, added=ARTICLES, removed=())
+    update_whoosh(tmp_path / "lexical", None, catalogue=CATALOGUE, added=ARTICLES, removed=(), name="1")
     return tmp_path / "lexical"
 
 
@@ -46,8 +48,10 @@ def test_an_index_of_our_own_opens_and_answers(folder: Path) -> None:
 
 def test_an_updated_index_with_deletions_opens(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "next").mkdir()
-    update_whoosh(tmp_path / "next", folder, added=[(4, Article("a4", "Four", "quay"))], removed=ARTICLES[:1])
-    index = WhooshIndex(tmp_path / "next", Catalogue.build((doc, None, None, None, None) for doc in (2, 3, 4)))
+    catalogue = Catalogue.build((doc, None, None, None, None) for doc in (2, 3, 4))
+    added = [(4, Article("a4", "Four", "quay"))]
+    update_whoosh(tmp_path / "next", folder, catalogue=catalogue, added=added, removed=ARTICLES[:1], name="2")
+    index = WhooshIndex(tmp_path / "next", catalogue)
     assert index.match(Atom("quay")).tolist() == [False, False, True]
 
 
@@ -86,3 +90,11 @@ def test_terms_survive_the_packing_of_positions() -> None:
     (ferry,) = [entry for entry in whoosh_postings.AnalysedText().index(tokens) if entry[0] == b"ferri"]
     assert ferry[1] == 3
     assert whoosh_postings.PackedPositions().decode_positions(ferry[3]) == [0, 1, 5]
+
+
+@given(st.lists(st.integers(0, 2**31), unique=True, min_size=1).map(sorted))
+def test_positions_survive_packing(positions: list[int]) -> None:
+    packed = whoosh_postings.PackedPositions()
+    value = packed.encode(positions)
+    assert packed.decode_positions(value) == positions
+    assert packed.decode_frequency(value) == packed.decode_weight(value) == len(positions)

@@ -1,0 +1,63 @@
+"""The lexical engines by name; one that is not installed says how to get it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+from .article import Article
+from .catalogue import Catalogue
+from .errors import UsageError
+from .lexical import Bm25, LexicalIndex
+
+__all__ = ["DEFAULT_LEXICAL", "LEXICAL_ENGINES", "check_engine", "open_lexical", "update_lexical"]
+
+LEXICAL_ENGINES = ("whoosh", "tantivy")
+DEFAULT_LEXICAL = "whoosh"
+
+
+def check_engine(name: str) -> None:
+    """Raises UsageError when there is no such engine, or its package is not installed."""
+    if name not in LEXICAL_ENGINES:
+        raise UsageError(f"'{name[:40]}' is no lexical engine: choose one of {', '.join(LEXICAL_ENGINES)}.")
+    if name == "tantivy" and find_spec("tantivy") is None:
+        raise UsageError(
+            "The lexical engine 'tantivy' is not installed: run 'pip install \"concord-search[tantivy]\"', or "
+            "'concord rebuild --lexical whoosh' to change the index to the engine that is always there."
+        )
+
+
+def open_lexical(name: str, folder: Path, catalogue: Catalogue, bm25: Bm25 | None = None) -> LexicalIndex:
+    """Open the lexical index in `folder`. Raises UsageError or IndexDamaged."""
+    check_engine(name)
+    if name == "tantivy":
+        from .tantivy_index import TantivyIndex
+
+        return TantivyIndex(folder, catalogue, bm25)
+    from .whoosh_index import WhooshIndex
+
+    return WhooshIndex(folder, catalogue, bm25)
+
+
+def update_lexical(
+    engine: str,
+    folder: Path,
+    previous: Path | None,
+    *,
+    catalogue: Catalogue,
+    added: Iterable[tuple[int, Article]],
+    removed: Iterable[tuple[int, Article]],
+    name: str,
+) -> None:
+    """Write into `folder` the lexical index of `catalogue`: what `previous` holds, less `removed`, plus `added`.
+
+    `previous` is of the same engine. `name` is new for every update. With previous None, `added` must be everything.
+    Raises UsageError.
+    """
+    check_engine(engine)
+    if engine == "tantivy":
+        from .tantivy_index import update_tantivy as update
+    else:
+        from .whoosh_index import update_whoosh as update
+    update(folder, previous, catalogue=catalogue, added=added, removed=removed, name=name)
