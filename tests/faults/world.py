@@ -131,13 +131,20 @@ def differences(index_dir: Path, state: State, retired: Sequence[str] = (), engi
         if wrong := _vectors_differ(snapshot, store, docs):
             return wrong
     for article_id, word in state.items():
-        found = np.flatnonzero(snapshot.lexical.score([Atom(word)]).bm25).tolist()
-        if found != [rows[article_id]]:
-            return f"BM25 finds rows {found} for '{word}', which only row {rows[article_id]} has"
+        if _rows_with(snapshot, word) != ([rows[article_id]], [rows[article_id]]):
+            return f"BM25 finds rows {_rows_with(snapshot, word)} for '{word}', which only row {rows[article_id]} has"
     for word in retired:
-        if snapshot.lexical.score([Atom(word)]).bm25.any():
+        if _rows_with(snapshot, word) != ([], []):
             return f"BM25 still finds '{word}', which no article has any more"
     return _searches_differ(engine or SearchEngine.open(index_dir), state)
+
+
+def _rows_with(snapshot: Snapshot, word: str) -> tuple[list[int], list[int]]:
+    """The articles that have a word, by their scores and by exact matching."""
+    return (
+        sorted(snapshot.lexical.score([Atom(word)]).best(len(snapshot.catalogue)).tolist()),
+        np.flatnonzero(snapshot.lexical.match(Atom(word))).tolist(),
+    )
 
 
 def _vectors_differ(snapshot: Snapshot, store: Store, docs: list[int]) -> str:
