@@ -17,7 +17,7 @@ from .files import writing
 from .generation import clear_away, commit_generation
 from .lexical_engines import DEFAULT_LEXICAL, check_engine
 from .lock import writer_lock
-from .manifest import Chunking, Manifest, Recipe, current_generation, generation_folder
+from .manifest import Chunking, Manifest, Recipe, current_generation, read_current
 from .readers import ReadProgress, Skipped, read_sources
 from .store import STORE_FILE, Known, Store
 
@@ -85,13 +85,16 @@ def build_index(
     tell = progress or (lambda _: None)
     with writing(folder), writer_lock(folder):
         generation = current_generation(folder)
-        manifest = Manifest.load(generation_folder(folder, generation)) if generation else None
+        manifest = read_current(folder) if generation else None
         options = _settle(options or BuildOptions(), manifest, folder)
         tell(BuildProgress("encoder"))
-        if manifest is not None and not (folder / STORE_FILE).is_file():
+        name = manifest.store if manifest else STORE_FILE
+        if manifest is not None and not (folder / name).is_file():
             raise IndexDamaged.no_store(folder)
-        store = Store(folder, writable=True)
+        store = Store(folder, writable=True, name=name)
         try:
+            with store.transaction():
+                store.forget_after(generation)
             run = _Run(folder, store, generation + 1, manifest, options, tell)
             run.take(sources)
             return run.finish(started)

@@ -99,16 +99,42 @@ class IndexDamaged(ConcordError):
     def no_store(cls, index_dir: object) -> IndexDamaged:
         """The error for an index whose articles are gone; nothing can be made new without them."""
         return cls(
-            f"The index '{index_dir}' has lost its store, the file with the articles: put a backup in its place, or "
-            "index the articles into a new folder."
+            f"The index '{index_dir}' has lost its store, the file with the articles: put a backup in its place "
+            "with 'concord restore', or index the articles into a new folder."
+        )
+
+    @classmethod
+    def damaged_row(cls, index_dir: object, what: str, doc: int, article_id: str) -> IndexDamaged:
+        """The error for rows of the store that are not as they were stored."""
+        return cls(
+            f"The store of the index '{index_dir}' is damaged: {what} of '{article_id[:80]}' (row {doc}) changed since "
+            "it was stored. Put a backup in its place with 'concord restore', or let damaged articles go with "
+            "'concord rebuild --drop-damaged' and index their sources again."
+        )
+
+    @classmethod
+    def lost_articles(cls, index_dir: object, articles: int, generation: int) -> IndexDamaged:
+        """The error for a store whose article rows are not those that were committed."""
+        return cls(
+            f"The store of the index '{index_dir}' is damaged: it no longer holds just the {articles:,} articles of "
+            f"generation {generation}. Put a backup in its place with 'concord restore', or keep to what is there with "
+            "'concord rebuild --drop-damaged' and index the sources again."
+        )
+
+    @classmethod
+    def other_store(cls, index_dir: object, generation: int) -> IndexDamaged:
+        """The error for a store that does not know the generation that answers."""
+        return cls(
+            f"The store of the index '{index_dir}' is not the one that generation {generation} was made from: put that "
+            "one back, or run 'concord rebuild' to keep to the one that is there."
         )
 
     @classmethod
     def broken_store(cls, index_dir: object, reason: object) -> IndexDamaged:
         """The error for a store that SQLite cannot read."""
         return cls(
-            f"The store of the index '{index_dir}' cannot be read ({reason}): put a backup in its place, or index the "
-            "articles into a new folder."
+            f"The store of the index '{index_dir}' cannot be read ({reason}): put a backup in its place with "
+            "'concord restore', or index the articles into a new folder."
         )
 
 

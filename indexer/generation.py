@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from .catalogue import Catalogue
+from .checksums import files_below, sum_file
 from .encoding import carried_encoder, prepare_encoder
-from .errors import IndexDamaged, IndexNotFound
+from .errors import IndexDamaged, IndexMismatch, IndexNotFound
 from .faiss_index import FaissIndex, update_vectors
 from .files import drafted, writing
 from .lexical_engines import DEFAULT_LEXICAL, LEXICAL_ENGINES, check_engine, update_lexical
@@ -24,6 +25,7 @@ from .manifest import (
     current_generation,
     generation_folder,
     generation_folders,
+    read_current,
     switch_to,
 )
 from .store import STORE_FILE, Store
@@ -57,12 +59,10 @@ def commit_generation(
     if previous and old_folder:
         previous.check_files(old_folder)
         old_docs = Catalogue.load(old_folder).docs
-        if store.docs(previous.generation) != old_docs.tolist():
-            raise IndexDamaged(
-                f"The store in '{index_dir}' does not hold the {len(old_docs):,} articles of generation "
-                f"{previous.generation}: put the store that belongs to it back, or run 'concord rebuild' to keep to "
-                "the one that is there."
-            )
+        _same_store(index_dir, store, previous.generation, previous.store_token)
+    with store.transaction():
+        token = store.note_generation(generation)
+        store.note_recipe(recipe.to_json())
     catalogue = Catalogue.build(store.columns(generation))
     added = np.setdiff1d(catalogue.docs, old_docs, assume_unique=True).tolist()
     removed = np.setdiff1d(old_docs, catalogue.docs, assume_unique=True).tolist()
@@ -103,14 +103,13 @@ def commit_generation(
             lexical=engine,
             articles=len(catalogue),
             passages=len(FaissIndex(draft / VECTOR_FOLDER, catalogue)),
-            files={
-                path.relative_to(draft).as_posix(): path.stat().st_size
-                for path in sorted(draft.rglob("*"))
-                if path.is_file() and "LOCK" not in path.name
-            },
+            store=store.path.name,
+            store_token=token,
+            files={name: sum_file(draft / name) for name in files_below(draft)},
         )
         manifest.save(draft)
-    store.note_recipe(recipe.to_json())
+    # What a generation consists of must outlive the log that it was written to first.
+    store.write_back()
     switch_to(index_dir, generation)
     _collect(index_dir, store, generation)
     return manifest
@@ -123,62 +122,71 @@ def rebuild(
 
     The new generation has the articles of the one that answers now; what an interrupted run has stored since waits for
     the next run. The exported encoder is made again if it cannot be loaded. `lexical` names the lexical engine; None
-    keeps the one there is. Raises IndexNotFound when nothing was ever indexed, IndexDamaged when the store is gone,
-    EncoderError when an encoder to export is not on this machine, and UsageError for an engine that is not there.
+    keeps the one there is. Raises IndexNotFound when nothing was ever indexed, IndexMismatch for an index of another
+    format, IndexDamaged when the store is gone or itself damaged, EncoderError when an encoder to export is not on this
+    machine, and UsageError for an engine that is not there.
     """
     if lexical is not None:
         check_engine(lexical)
     folder = Path(index_dir)
-    if not (folder / STORE_FILE).is_file():
+    current, name = _whatever_answers(folder)
+    if not (folder / name).is_file():
         raise IndexDamaged.no_store(folder) if generation_folders(folder) else IndexNotFound.at(folder)
     with writer_lock(folder), writing(folder):
-        store = Store(folder, writable=True)
+        store = Store(folder, writable=True, name=name)
         try:
-            answering = _answering(folder, store)
-            recipe = _recipe(folder, answering, store)
+            answering = current if store.committed(current) else store.newest_committed()
+            if committed := store.committed(answering):
+                if store.contents(answering) != (committed.articles, committed.digest):
+                    raise IndexDamaged.lost_articles(folder, committed.articles, answering)
+            elif not (answering := store.newest_generation()):
+                raise IndexNotFound.at(folder)
+            noted = store.recipe()
+            if noted is None:
+                raise IndexDamaged.broken_store(folder, "nothing in it says which encoder made its vectors")
+            recipe = Recipe.from_json(noted)
             if recipe.query_encoder == "onnx" and carried_encoder(folder, recipe.encoder) is None:
                 prepare_encoder(folder, recipe, recipe.encoder.name)
+            folders = [int(found.name) for found in generation_folders(folder)]
+            target = max(answering, current, *folders[:1]) + 1
             with store.transaction():
-                store.postpone(answering)
+                store.forget_after(answering)
+                store.postpone(answering, target - answering)
             engine = lexical or _engine(folder, answering)
-            return commit_generation(folder, store, answering + 1, None, recipe, lexical=engine, tell=tell)
+            return commit_generation(folder, store, target, None, recipe, lexical=engine, tell=tell)
         finally:
             store.close()
 
 
-def _answering(index_dir: Path, store: Store) -> int:
-    """The generation that answers, or would if its files were sound."""
-    with contextlib.suppress(IndexDamaged):
-        if current := current_generation(index_dir):
-            return current
-    found = generation_folders(index_dir)
-    newest = int(found[0].name) if found else store.newest_generation()
-    if not newest:
-        raise IndexNotFound.at(index_dir)
-    return newest
+def _whatever_answers(index_dir: Path) -> tuple[int, str]:
+    """The generation that answers, 0 if that cannot be told, and the name of its store, or the likeliest one.
+
+    Raises IndexMismatch for an index of another format.
+    """
+    current = 0
+    with contextlib.suppress(IndexDamaged, IndexNotFound):
+        current = current_generation(index_dir)
+        return current, read_current(index_dir).store
+    # A restore makes a store of a later name, and the store that it replaces goes with the switch.
+    names = sorted(path.name for path in index_dir.glob("store*.sqlite"))
+    return current, next((name for name in names if name != STORE_FILE), STORE_FILE)
 
 
 def _engine(index_dir: Path, generation: int) -> str:
     """The lexical engine of the newest generation whose manifest can be read, else the default."""
     for folder in (generation_folder(index_dir, generation), *generation_folders(index_dir)):
-        with contextlib.suppress(IndexDamaged):
+        with contextlib.suppress(IndexDamaged, IndexMismatch):
             engine = Manifest.load(folder).lexical
             return engine if engine in LEXICAL_ENGINES else DEFAULT_LEXICAL
     return DEFAULT_LEXICAL
 
 
-def _recipe(index_dir: Path, generation: int, store: Store) -> Recipe:
-    """How the vectors in the store were made. Raises IndexMismatch for an index of another format."""
-    for folder in (generation_folder(index_dir, generation), *generation_folders(index_dir)):
-        with contextlib.suppress(IndexDamaged):
-            return Manifest.load(folder).recipe
-    noted = store.recipe()
-    if noted is None:
-        raise IndexDamaged(
-            f"Nothing in '{index_dir}' says which encoder made its vectors: restore a backup, or index the articles "
-            "into a new folder."
-        )
-    return Recipe.from_json(noted)
+def _same_store(index_dir: Path, store: Store, generation: int, token: str) -> None:
+    committed = store.committed(generation)
+    if committed is None or committed.token != token:
+        raise IndexDamaged.other_store(index_dir, generation)
+    if store.contents(generation) != (committed.articles, committed.digest):
+        raise IndexDamaged.lost_articles(index_dir, committed.articles, generation)
 
 
 def _collect(index_dir: Path, store: Store, generation: int) -> None:
@@ -187,10 +195,15 @@ def _collect(index_dir: Path, store: Store, generation: int) -> None:
     before = next((int(folder.name) for folder in folders if int(folder.name) < generation), 0)
     with store.transaction():
         store.collect(before)
+    store.give_back()
+    store.write_back()
     keep = {generation_folder(index_dir, kept).name for kept in (generation, before)}
     for folder in (index_dir / "generations").iterdir():
         if folder.name not in keep:
             shutil.rmtree(folder, ignore_errors=True)
+    for path in index_dir.glob("store*.sqlite*"):
+        if not path.name.startswith(store.path.name):
+            path.unlink(missing_ok=True)
 
 
 def clear_away(index_dir: Path, store: Store, generation: int) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .checksums import FileSum, check_files, files_below, read_sums, sum_bytes
 from .encoder import EncoderSpec
 from .errors import IndexDamaged, IndexMismatch, IndexNotFound
 from .files import write_atomically
@@ -27,6 +29,8 @@ __all__ = [
 FORMAT_VERSION = 2
 CURRENT_FILE = "CURRENT"
 _MANIFEST_FILE = "manifest.json"
+_STORE_NAME = re.compile(r"store(-\d{8})?\.sqlite")
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,10 @@ class Recipe:
 class Manifest:
     """One generation; see Recipe for how it was encoded.
 
-    `files` has the size in bytes of every file in the generation's folder, by its path there: what is missing or cut
-    short is found before anything is read from it.
+    `store` is the name of the store file that the generation is derived from, and `store_token` what that store knows
+    this generation by, so that no other store is taken for it. `files` has size and checksum of every file in the
+    generation's folder, by its path there: what is missing, cut short or changed is found before anything is read
+    from it.
     """
 
     format_version: int
@@ -84,7 +90,9 @@ class Manifest:
     lexical: str
     articles: int
     passages: int
-    files: dict[str, int]
+    store: str
+    store_token: str
+    files: dict[str, FileSum]
 
     @property
     def recipe(self) -> Recipe:
@@ -92,26 +100,31 @@ class Manifest:
         return Recipe(self.encoder, self.query_encoder, self.encoding_precision, self.chunking)
 
     def check_files(self, folder: Path) -> None:
-        """Raises IndexDamaged when a file of the generation in `folder` is missing or has another size."""
-        for name, size in self.files.items():
-            try:
-                found = (folder / name).stat().st_size
-            except FileNotFoundError:
-                found = -1
-            if found != size:
-                state = "is missing" if found < 0 else f"has {found:,} bytes instead of {size:,}"
-                raise IndexDamaged(f"The file '{folder / name}' {state}: run 'concord rebuild' to make it new.")
+        """Raises IndexDamaged unless `folder` has the files of the generation, as they were written, and no more.
+
+        A file too many is no trifle: Whoosh reads the newest table of contents that it finds.
+        """
+        check_files(folder, self.files)
+        for name in files_below(folder):
+            if name not in self.files and name != _MANIFEST_FILE:
+                raise IndexDamaged(
+                    f"The file '{folder / name}' does not belong to generation {self.generation}: "
+                    "run 'concord rebuild' to make the generation new."
+                )
 
     def save(self, folder: Path) -> None:
         """Write the manifest into a generation's folder."""
         (folder / _MANIFEST_FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Manifest:
-        """Read the manifest of a generation. Raises IndexDamaged or IndexMismatch."""
+    def load(cls, folder: Path, xxh3: str | None = None) -> Manifest:
+        """Read the manifest of a generation, whose checksum must be `xxh3`. Raises IndexDamaged or IndexMismatch."""
         path = folder / _MANIFEST_FILE
         try:
-            raw = json.loads(path.read_text("utf-8"))
+            data = path.read_bytes()
+            if xxh3 is not None and sum_bytes(data) != xxh3:
+                raise ValueError("its checksum is not the one that CURRENT names")  # noqa: TRY301
+            raw = json.loads(data)
             version = raw["format_version"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IndexDamaged(
@@ -125,8 +138,11 @@ class Manifest:
         try:
             encoder = EncoderSpec(**raw.pop("encoder"))
             chunking = Chunking(**raw.pop("chunking"))
-            return cls(encoder=encoder, chunking=chunking, **raw)
-        except (KeyError, TypeError) as error:
+            files = read_sums(raw.pop("files"))
+            _same_folder(encoder.fingerprint, _FINGERPRINT)
+            _same_folder(raw["store"], _STORE_NAME)
+            return cls(encoder=encoder, chunking=chunking, files=files, **raw)
+        except (KeyError, TypeError, ValueError) as error:
             raise IndexDamaged(
                 f"The manifest '{path}' lacks entries ({error}): run 'concord rebuild' to make it new."
             ) from error
@@ -149,29 +165,53 @@ def encoder_folder(index_dir: Path, spec: EncoderSpec) -> Path:
 
 def current_generation(index_dir: Path) -> int:
     """The number of the generation that answers; 0 when nothing has been indexed yet. Raises IndexDamaged."""
-    path = index_dir / CURRENT_FILE
-    try:
-        text = path.read_text("ascii").strip()
-    except FileNotFoundError:
-        # The first generation may have been written and not yet named; any later one was named before.
-        if any(int(folder.name) > 1 for folder in generation_folders(index_dir)):
-            raise IndexDamaged(f"'{path}' is missing: run 'concord rebuild' to write it again.") from None
-        return 0
-    except (OSError, ValueError) as error:
-        raise IndexDamaged(f"'{path}' cannot be read ({error}): run 'concord rebuild' to write it again.") from error
-    if not text.isdecimal():
-        raise IndexDamaged(f"'{path}' should hold a generation number: run 'concord rebuild' to write it again.")
-    return int(text)
+    return _current(index_dir)[0]
 
 
 def read_current(index_dir: Path) -> Manifest:
     """The manifest of the generation that answers. Raises IndexNotFound when there is none."""
-    generation = current_generation(index_dir)
+    generation, xxh3 = _current(index_dir)
     if generation == 0:
         raise IndexNotFound.at(index_dir)
-    return Manifest.load(generation_folder(index_dir, generation))
+    manifest = Manifest.load(generation_folder(index_dir, generation), xxh3)
+    if xxh3 is None or manifest.generation != generation:
+        raise _broken_pointer(index_dir, "it does not fit the manifest")
+    return manifest
 
 
 def switch_to(index_dir: Path, generation: int) -> None:
-    """Let another generation answer: one atomic step that survives a power cut."""
-    write_atomically(index_dir / CURRENT_FILE, f"{generation}\n")
+    """Let another generation answer: one atomic step that survives a power cut.
+
+    CURRENT holds the generation and the checksum of its manifest, and the manifest those of all other files.
+    """
+    manifest = (generation_folder(index_dir, generation) / _MANIFEST_FILE).read_bytes()
+    write_atomically(index_dir / CURRENT_FILE, f"{generation} {sum_bytes(manifest)}\n")
+
+
+def _current(index_dir: Path) -> tuple[int, str | None]:
+    """Generation and checksum of its manifest; an index of format 1 has none."""
+    path = index_dir / CURRENT_FILE
+    try:
+        words = path.read_text("ascii").split()
+    except FileNotFoundError:
+        # The first generation may have been written and not yet named; any later one was named before.
+        if any(int(folder.name) > 1 for folder in generation_folders(index_dir)):
+            raise IndexDamaged(f"'{path}' is missing: run 'concord rebuild' to write it again.") from None
+        return 0, None
+    except (OSError, ValueError) as error:
+        raise _broken_pointer(index_dir, error) from error
+    if len(words) not in {1, 2} or not words[0].isdecimal() or int(words[0]) == 0:
+        raise _broken_pointer(index_dir, "it holds no generation and checksum")
+    return int(words[0]), words[1] if len(words) > 1 else None
+
+
+def _same_folder(name: str, allowed: re.Pattern[str]) -> None:
+    """Names in a manifest become paths, and an index may come from someone else."""
+    if not allowed.fullmatch(name):
+        raise ValueError(f"the name '{name}' is none of Concord's")
+
+
+def _broken_pointer(index_dir: Path, reason: object) -> IndexDamaged:
+    return IndexDamaged(
+        f"'{index_dir / CURRENT_FILE}' cannot be read ({reason}): run 'concord rebuild' to write it again."
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .checksums import check_folder
 from .encoder import EncoderSpec, Vectors
 from .errors import IndexDamaged
 
@@ -31,6 +33,9 @@ class OnnxEncoder:
         import onnxruntime
         from tokenizers import Tokenizer
 
+        checking = ThreadPoolExecutor(1)
+        # Beside loading: comparing the checksum of a graph of 90 MB would otherwise be a tenth of a short search.
+        checked = checking.submit(check_folder, folder)
         try:
             self.spec = EncoderSpec(**json.loads((folder / SPEC_FILE).read_text("utf-8")))
             self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
@@ -43,11 +48,16 @@ class OnnxEncoder:
             self._session = onnxruntime.InferenceSession(
                 str(folder / GRAPH_FILE), options, providers=["CPUExecutionProvider"]
             )
+            checked.result()
+        except IndexDamaged:
+            raise
         except Exception as error:
             raise IndexDamaged(
                 f"The query encoder in '{folder}' cannot be loaded ({type(error).__name__}): "
                 "run 'concord rebuild' to write it again."
             ) from error
+        finally:
+            checking.shutdown()
         self._inputs = [node.name for node in self._session.get_inputs()]
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()

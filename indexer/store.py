@@ -5,24 +5,33 @@ appeared and in which it went: generation g consists of the rows with `added <= 
 So a reader of one generation never sees a half of the next, and what an interrupted run had encoded is found again by
 the run after it.
 Row numbers are never given out twice.
+
+Every article row carries digests of itself, of its passages and of their vectors, compared whenever they are read:
+SQLite by itself does not notice a flipped bit.
 """
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import xxhash
 
 from .article import Article, Passage, content_hash
+from .checksums import sum_bytes
+from .digests import part, passages_digest, row_digest, vectors_digest
 from .encoder import Vectors
 from .errors import IndexDamaged, IndexNotFound
 
-__all__ = ["STORE_FILE", "Known", "RowGone", "Store", "StoredPassage"]
+__all__ = ["STORE_FILE", "Committed", "Known", "RowGone", "Store", "StoredPassage"]
 
 STORE_FILE = "store.sqlite"
 _CHUNK = 500
@@ -34,6 +43,7 @@ CREATE TABLE IF NOT EXISTS articles (
     added INTEGER NOT NULL,
     removed INTEGER,
     hash TEXT NOT NULL,
+    digests BLOB NOT NULL,
     title TEXT NOT NULL,
     url TEXT,
     source TEXT,
@@ -57,11 +67,24 @@ CREATE TABLE IF NOT EXISTS vectors (
     passage INTEGER PRIMARY KEY REFERENCES passages (passage) ON DELETE CASCADE,
     vector BLOB NOT NULL
 );
-CREATE TABLE IF NOT EXISTS recipe (one INTEGER PRIMARY KEY CHECK (one = 1), json TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS recipe (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    json TEXT NOT NULL,
+    digest TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS generations (
+    generation INTEGER PRIMARY KEY,
+    token TEXT NOT NULL,
+    articles INTEGER NOT NULL,
+    digest TEXT NOT NULL
+);
 """
 _ALIVE = "added <= :generation AND (removed IS NULL OR removed > :generation)"
 # The text stands last in the table: a scan that needs only the short columns skips its pages.
+_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 _COLUMNS = "id, title, text, url, source, section, author, date, origin"
+_JOURNAL_BYTES = 64 << 20
+"""What the write-ahead log is cut to when it has been written back."""
 
 
 class RowGone(Exception):
@@ -75,6 +98,15 @@ class Known:
     doc: int
     hash: str
     origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A generation as it was committed: how its manifest names it, how many articles it has, and a digest over them."""
+
+    token: str
+    articles: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +127,8 @@ class Store:
     for half the space. Raises IndexNotFound when there is no store to read, IndexDamaged when it is no database.
     """
 
-    def __init__(self, index_dir: Path, *, writable: bool = False) -> None:
-        self.path = index_dir / STORE_FILE
+    def __init__(self, index_dir: Path, *, writable: bool = False, name: str = STORE_FILE) -> None:
+        self.path = index_dir / name
         if writable:
             self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
             self._prepare()
@@ -109,6 +141,7 @@ class Store:
         uri = self.path.resolve().as_uri()
         db = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=30, isolation_level=None, check_same_thread=False)
         try:
+            _distrust(db)
             db.execute("SELECT 1 FROM articles LIMIT 1")
         except sqlite3.OperationalError as error:
             db.close()
@@ -116,15 +149,26 @@ class Store:
             if "unable to open" not in str(error) and "readonly" not in str(error):
                 raise IndexDamaged.broken_store(self.path.parent, error) from error
             db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
+            try:
+                _distrust(db)
+            except sqlite3.DatabaseError as second:
+                db.close()
+                raise IndexDamaged.broken_store(self.path.parent, second) from second
         except sqlite3.DatabaseError as error:
             db.close()
             raise IndexDamaged.broken_store(self.path.parent, error) from error
+        db.execute("PRAGMA query_only = ON")
         return db
 
     def _prepare(self) -> None:
         try:
+            # Only a database without tables takes this; it lets `collect` give pages back without a copy of the whole.
+            self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            if self._db.execute("SELECT EXISTS (SELECT 1 FROM sqlite_master)").fetchone()[0]:
+                _distrust(self._db)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
             self._db.execute("PRAGMA foreign_keys = ON")
             self._db.executescript(_SCHEMA)
         except sqlite3.OperationalError:
@@ -163,12 +207,54 @@ class Store:
 
     def recipe(self) -> str | None:
         """How the passages and vectors in here were made, as `note_recipe` was told; None for an empty store."""
-        row = self._db.execute("SELECT json FROM recipe").fetchone()
+        row = self._db.execute("SELECT json, digest FROM recipe").fetchone()
+        if row and sum_bytes(str(row[0]).encode()) != row[1]:
+            raise IndexDamaged.broken_store(self.path.parent, "the recipe of its vectors has changed")
         return str(row[0]) if row else None
 
     def note_recipe(self, recipe: str) -> None:
         """Keep the recipe beside what it made: it outlives every manifest."""
-        self._db.execute("INSERT OR REPLACE INTO recipe VALUES (1, ?)", (recipe,))
+        self._db.execute("INSERT OR REPLACE INTO recipe VALUES (1, ?, ?)", (recipe, sum_bytes(recipe.encode())))
+
+    def note_generation(self, generation: int) -> str:
+        """Note what a generation consists of; returns the token that its manifest has to carry."""
+        token = secrets.token_hex(16)
+        articles, digest = self.contents(generation)
+        self._db.execute(
+            "INSERT OR REPLACE INTO generations VALUES (?, ?, ?, ?)", (generation, token, articles, digest)
+        )
+        return token
+
+    def forget_after(self, generation: int) -> None:
+        """Forget generations that were noted and then, because the run was interrupted, never answered."""
+        self._db.execute("DELETE FROM generations WHERE generation > ?", (generation,))
+
+    def committed(self, generation: int) -> Committed | None:
+        """What `note_generation` noted; None for a generation that this store has never had, or not any more."""
+        row = self._db.execute(
+            "SELECT token, articles, digest FROM generations WHERE generation = ?", (generation,)
+        ).fetchone()
+        return Committed(*row) if row else None
+
+    def newest_committed(self) -> int:
+        """The newest generation that was noted; 0 if none was."""
+        return int(self._db.execute("SELECT COALESCE(MAX(generation), 0) FROM generations").fetchone()[0])
+
+    def contents(self, generation: int) -> tuple[int, str]:
+        """The number of articles of a generation and a digest over their digests, by row."""
+        rows = self._db.execute(
+            f"SELECT doc, digests FROM articles WHERE {_ALIVE} ORDER BY doc", {"generation": generation}
+        )
+        total = xxhash.xxh3_128()
+        count = 0
+        for doc, digests in rows:
+            total.update(b"%d:" % doc + digests)
+            count += 1
+        return count, total.hexdigest()
+
+    def write_back(self) -> None:
+        """Move what is in the write-ahead log to the store itself, and empty the log if no reader still needs it."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def clear(self) -> None:
         """Delete all articles."""
@@ -176,10 +262,14 @@ class Store:
 
     def add(self, article: Article, passages: Sequence[Passage], vectors: Vectors, generation: int) -> int:
         """Add an article with its passages and their vectors, float32 (len(passages), dimension); returns its row."""
-        values = (
+        doc = self._next_row("articles")
+        first = self._next_row("passages")
+        rows = [(first + n, doc, part.ordinal, part.start, part.end) for n, part in enumerate(passages)]
+        blobs = [vector.tobytes() for vector in vectors.astype(np.float16)]
+        if len(rows) != len(blobs):
+            raise ValueError(f"{len(rows)} passages and {len(blobs)} vectors")
+        shown = (
             article.id,
-            generation,
-            content_hash(article),
             article.title,
             article.text,
             article.url,
@@ -187,21 +277,20 @@ class Store:
             article.section,
             article.author,
             article.date.astimezone(UTC).isoformat() if article.date else None,
-            article.origin,
         )
-        cursor = self._db.execute(
-            "INSERT INTO articles (id, added, hash, title, text, url, source, section, author, date, origin)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            values,
+        digests = row_digest(doc, shown) + passages_digest(rows) + vectors_digest(blobs)
+        self._db.execute(
+            "INSERT INTO articles (doc, added, hash, digests, origin,"
+            " id, title, text, url, source, section, author, date) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (doc, generation, content_hash(article), digests, article.origin, *shown),
         )
-        doc = int(cursor.lastrowid or 0)
-        for passage, vector in zip(passages, vectors.astype(np.float16), strict=True):
-            cursor = self._db.execute(
-                'INSERT INTO passages (doc, ordinal, start, "end") VALUES (?, ?, ?, ?)',
-                (doc, passage.ordinal, passage.start, passage.end),
-            )
-            self._db.execute("INSERT INTO vectors VALUES (?, ?)", (cursor.lastrowid, vector.tobytes()))
+        self._db.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?)", rows)
+        self._db.executemany("INSERT INTO vectors VALUES (?, ?)", zip([row[0] for row in rows], blobs, strict=True))
         return doc
+
+    def _next_row(self, table: str) -> int:
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        return int(row[0]) + 1 if row else 1
 
     def remove(self, docs: Iterable[int], generation: int) -> None:
         """Let rows go with `generation`; readers of older generations still see them."""
@@ -215,7 +304,12 @@ class Store:
 
     def collect(self, generation: int) -> int:
         """Delete the rows that neither `generation` nor any later one can see; returns how many articles went."""
+        self._db.execute("DELETE FROM generations WHERE generation < ?", (generation,))
         return self._db.execute("DELETE FROM articles WHERE removed <= ?", (generation,)).rowcount
+
+    def give_back(self) -> None:
+        """Give the pages of deleted rows back to the file system; outside of a transaction."""
+        self._db.executescript("PRAGMA incremental_vacuum")  # `execute` would take its first step only
 
     # Reading
 
@@ -239,10 +333,10 @@ class Store:
             found.update(self._db.execute(f"SELECT doc, id FROM articles WHERE doc IN ({marks})", chunk).fetchall())
         return found
 
-    def postpone(self, generation: int) -> None:
-        """Move what is newer than `generation` one generation on, to make room for one with the same articles."""
+    def postpone(self, generation: int, by: int) -> None:
+        """Move what is newer than `generation` to later ones, to make room for those with the same articles."""
         for column in ("added", "removed"):
-            self._db.execute(f"UPDATE articles SET {column} = {column} + 1 WHERE {column} > ?", (generation,))
+            self._db.execute(f"UPDATE articles SET {column} = {column} + ? WHERE {column} > ?", (by, generation))
 
     def has_changes(self, generation: int) -> bool:
         """Whether `generation` differs from the one before it."""
@@ -257,12 +351,16 @@ class Store:
         return int(row[0] or 0)
 
     def articles(self, docs: Iterable[int]) -> Iterator[tuple[int, Article]]:
-        """Articles by row; rows that are gone are left out."""
+        """Articles by row; rows that are gone are left out. Raises IndexDamaged for one that has changed."""
         for chunk in _chunks(docs):
             marks = ",".join("?" * len(chunk))
-            rows = self._db.execute(f"SELECT doc, {_COLUMNS} FROM articles WHERE doc IN ({marks}) ORDER BY doc", chunk)
-            for row in rows:
-                yield row[0], _article(row[1:])
+            rows = self._db.execute(
+                f"SELECT doc, digests, {_COLUMNS} FROM articles WHERE doc IN ({marks}) ORDER BY doc", chunk
+            )
+            for doc, digests, *columns in rows:
+                if row_digest(doc, columns[:-1]) != part(digests, 0):
+                    raise self._damaged(doc, "the article")
+                yield doc, _article(columns)
 
     def articles_by_row(self, docs: Sequence[int]) -> dict[int, Article]:
         """All of the articles given. Raises RowGone when one of them is not there any more."""
@@ -280,36 +378,72 @@ class Store:
         return int(row[0]) if row else None
 
     def passages(self, docs: Iterable[int]) -> Iterator[StoredPassage]:
-        """The passages of articles, by article row and in reading order."""
+        """The passages of articles, by article row and in reading order. Raises IndexDamaged if one has changed."""
         for chunk in _chunks(docs):
             marks = ",".join("?" * len(chunk))
             rows = self._db.execute(
-                f'SELECT passage, doc, ordinal, start, "end" FROM passages'
-                f" WHERE doc IN ({marks}) ORDER BY doc, ordinal",
+                'SELECT a.digests, p.passage, p.doc, p.ordinal, p.start, p."end" FROM articles a'
+                f" JOIN passages p ON p.doc = a.doc WHERE a.doc IN ({marks}) ORDER BY a.doc, p.ordinal",
                 chunk,
             )
-            for row in rows:
-                yield StoredPassage(*row)
+            for (doc, digests), group in groupby(rows, key=lambda row: (row[2], row[0])):
+                of_article = [row[1:] for row in group]
+                if passages_digest(of_article) != part(digests, 1):
+                    raise self._damaged(doc, "the passages")
+                for row in of_article:
+                    yield StoredPassage(*row)
 
     def vectors(self, docs: Iterable[int], dimension: int) -> Iterator[tuple[list[int], list[int], Vectors]]:
-        """Blocks of (passage rows, article rows, unit vectors float32 (n, dimension)) of the articles given."""
+        """Blocks of (passage rows, article rows, unit vectors float32 (n, dimension)) of the articles given.
+
+        Raises IndexDamaged if one has changed, or has another length than `dimension`.
+        """
         for chunk in _chunks(docs):
             marks = ",".join("?" * len(chunk))
             rows = self._db.execute(
-                "SELECT v.passage, p.doc, v.vector FROM passages p JOIN vectors v ON v.passage = p.passage"
-                f" WHERE p.doc IN ({marks}) ORDER BY v.passage",
+                "SELECT a.digests, v.passage, a.doc, v.vector FROM articles a"
+                " LEFT JOIN passages p ON p.doc = a.doc LEFT JOIN vectors v ON v.passage = p.passage"
+                f" WHERE a.doc IN ({marks}) ORDER BY a.doc, p.ordinal",
                 chunk,
             ).fetchall()
+            for (doc, digests), group in groupby(rows, key=lambda row: (row[2], row[0])):
+                blobs = [row[3] for row in group if row[3] is not None]
+                if vectors_digest(blobs) != part(digests, 2):
+                    raise self._damaged(doc, "the vectors")
+            rows = [row for row in rows if row[3] is not None]
             if not rows:
                 continue
-            raw = b"".join(row[2] for row in rows)
+            raw = b"".join(row[3] for row in rows)
             if len(raw) != len(rows) * dimension * 2:
                 raise IndexDamaged(
                     f"The store '{self.path}' holds vectors of another length than {dimension}: "
                     "index the articles anew."
                 )
             block = np.frombuffer(raw, np.float16).astype(np.float32).reshape(len(rows), dimension)
-            yield [row[0] for row in rows], [row[1] for row in rows], block
+            yield [row[1] for row in rows], [row[2] for row in rows], block
+
+    def _damaged(self, doc: int, what: str) -> IndexDamaged:
+        (article_id,) = self.ids([doc]).values() or ("",)
+        return IndexDamaged.damaged_row(self.path.parent, what, doc, article_id)
+
+
+def _distrust(db: sqlite3.Connection) -> None:
+    """Let the schema of a store run nothing. Raises DatabaseError when it is not the one that Concord makes: a trigger
+    or a view of a foreign store could be a program."""
+    db.execute("PRAGMA trusted_schema = OFF")
+    db.execute("PRAGMA cell_size_check = ON")
+    if frozenset(db.execute(_OBJECTS)) != _own_schema():
+        raise sqlite3.DatabaseError("its tables are not those of this version of Concord")
+
+
+@cache
+def _own_schema() -> frozenset[tuple[str | None, ...]]:
+    db = sqlite3.connect(":memory:")
+    try:
+        db.executescript(_SCHEMA)
+        return frozenset(db.execute(_OBJECTS))
+    finally:
+        db.close()
 
 
 def _article(row: Sequence[str | None]) -> Article:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .checksums import write_sums
 from .encoder import EncoderSpec, Vectors, background_cosine, fingerprint, model_folder
 from .errors import EncoderError
 from .files import drafted
@@ -157,6 +158,7 @@ def export(encoder: TorchEncoder, folder: Path) -> float:
         _write_graph(encoder, draft / GRAPH_FILE)
         (draft / TOKENIZER_FILE).write_text(backend.to_str(), "utf-8")
         write_spec(draft, encoder.spec)
+        write_sums(draft)
         exported = OnnxEncoder(draft).encode_passages(_CHECK_TEXTS)
         cosine = float((encoder.encode_passages(_CHECK_TEXTS) * exported).sum(axis=1).min())
         if cosine < MIN_EXPORT_COSINE:

@@ -28,7 +28,7 @@ from indexer.manifest import (
     read_current,
 )
 from indexer.onnx_encoder import OnnxEncoder
-from indexer.store import STORE_FILE, RowGone, Store
+from indexer.store import RowGone, Store
 
 from .fusion import DenseScale, dense_scale
 from .suggest import Speller
@@ -102,6 +102,8 @@ class Snapshot:
     @classmethod
     def _open(cls, index_dir: Path, bm25: Bm25 | None, like: Snapshot | None) -> Snapshot:
         manifest = read_current(index_dir)
+        store_file = _store_file(index_dir, manifest)
+        _check_store(index_dir, manifest)
         folder = generation_folder(index_dir, manifest.generation)
         manifest.check_files(folder)
         catalogue = Catalogue.load(folder)
@@ -113,7 +115,7 @@ class Snapshot:
             lexical=lexical,
             vectors=vectors,
             scale=dense_scale(vectors.mean, len(vectors), manifest.encoder.background),
-            store_file=_store_file(index_dir),
+            store_file=store_file,
             speller=Lazy(lambda: Speller(lexical.vocabulary().items(), lexical.frequency)),
         )
 
@@ -179,10 +181,10 @@ class SnapshotSource:
         if held is not None and held[0] == snapshot.store_file:
             return held[1]
         try:
-            store = Store(self.index_dir)
+            store = Store(self.index_dir, name=snapshot.manifest.store)
         except IndexNotFound as error:
-            raise IndexDamaged.no_store(self.index_dir) from error
-        if _store_file(self.index_dir) != snapshot.store_file:
+            raise RowGone("the store is not there any more") from error
+        if _store_file(self.index_dir, snapshot.manifest) != snapshot.store_file:
             store.close()
             raise RowGone("another store has taken its place")
         if held is not None:
@@ -200,6 +202,11 @@ class SnapshotSource:
                 encoder: Encoder
                 if manifest.query_encoder == "onnx":
                     encoder = OnnxEncoder(encoder_folder(self.index_dir, spec), threads=self._threads)
+                    if not encoder.spec.same_vectors(spec):
+                        raise IndexDamaged(
+                            f"The query encoder in '{encoder_folder(self.index_dir, spec)}' is not the one that the "
+                            "index was made with: run 'concord rebuild' to write it again."
+                        )
                 else:
                     from indexer.torch_encoder import TorchEncoder
 
@@ -294,9 +301,23 @@ def _keep_fresh(source: weakref.ref[SnapshotSource], closed: threading.Event) ->
         del found
 
 
-def _store_file(index_dir: Path) -> tuple[int, int]:
+def _store_file(index_dir: Path, manifest: Manifest) -> tuple[int, int]:
     try:
-        found = (index_dir / STORE_FILE).stat()
+        found = (index_dir / manifest.store).stat()
     except FileNotFoundError as error:
         raise IndexDamaged.no_store(index_dir) from error
     return (found.st_dev, found.st_ino)
+
+
+def _check_store(index_dir: Path, manifest: Manifest) -> None:
+    """Raises IndexDamaged when the store is not the one that the generation was made from."""
+    try:
+        store = Store(index_dir, name=manifest.store)
+    except IndexNotFound as error:
+        raise IndexDamaged.no_store(index_dir) from error
+    try:
+        committed = store.committed(manifest.generation)
+    finally:
+        store.close()
+    if committed is None or committed.token != manifest.store_token:
+        raise IndexDamaged.other_store(index_dir, manifest.generation)

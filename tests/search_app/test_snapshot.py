@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from indexer.digests import row_digest
 from indexer.generation import rebuild
-from indexer.manifest import current_generation, generation_folder
+from indexer.manifest import current_generation, generation_folder, switch_to
 from search_app.engine import SearchEngine
 from search_app.snapshot import SnapshotSource
 from search_app.web import create_app
@@ -173,12 +174,16 @@ def test_a_store_that_another_one_replaced_is_not_mixed_with_it(archive: Archive
     other = tmp_path / "other"
     shutil.copytree(archive.index_dir, other)
     with sqlite3.connect(other / "store.sqlite") as db:
-        db.execute("UPDATE articles SET title = 'Another title' WHERE id = 'clock3'")
+        columns = "doc, digests, id, title, text, url, source, section, author, date"
+        doc, digests, *shown = db.execute(f"SELECT {columns} FROM articles WHERE id = 'clock3'").fetchone()
+        shown[1] = "Another title"
+        changed = (shown[1], row_digest(doc, shown) + digests[16:], doc)
+        db.execute("UPDATE articles SET title = ?, digests = ? WHERE doc = ?", changed)
     db.close()
     for file in archive.index_dir.glob("store.sqlite*"):
         file.unlink()
     shutil.copy(other / "store.sqlite", archive.index_dir / "store.sqlite")
-    (archive.index_dir / "CURRENT").write_text("1\n")
+    switch_to(archive.index_dir, 1)
     assert engine.article("clock3").title == "Another title"
 
 
