@@ -43,7 +43,8 @@ class BuildOptions:
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    """Where a run is: `stage` is 'encoder', 'reading', 'lexical', 'vectors' or 'done'; bytes are of the sources."""
+    """Where a run is: `stage` is 'encoder', 'reading', 'lexical', 'vectors', 'duplicates' or 'done'; bytes are of the
+    sources."""
 
     stage: str
     bytes_read: int = 0

@@ -28,6 +28,7 @@ from .manifest import (
     read_current,
     switch_to,
 )
+from .near_duplicates import update_near_duplicates
 from .store import STORE_FILE, Store
 from .version import VERSION
 
@@ -90,6 +91,10 @@ def commit_generation(
             removed=store.vectors(removed, recipe.encoder.dimension),
             dimension=recipe.encoder.dimension,
             name=f"segment-{generation:08d}",
+        )
+        tell("duplicates")
+        update_near_duplicates(
+            draft, old_folder, docs=catalogue.docs, added=store.articles(added), articles=store.articles
         )
         manifest = Manifest(
             format_version=FORMAT_VERSION,

@@ -24,6 +24,7 @@ _STAGES = {
     "reading": "reading and encoding",
     "lexical": "writing the BM25 index",
     "vectors": "writing the vector index",
+    "duplicates": "finding near-duplicates",
     "done": "done",
 }
 _LINE_EVERY = 10.0
