@@ -29,7 +29,18 @@ from typing import NamedTuple
 import regex
 import Stemmer
 
-__all__ = ["STOP_WORDS", "Token", "analyse", "fold", "index_tokens", "is_mark", "phrase_variants", "surfaces", "terms"]
+__all__ = [
+    "STOP_WORDS",
+    "Token",
+    "analyse",
+    "fold",
+    "index_tokens",
+    "is_mark",
+    "phrase_variants",
+    "surfaces",
+    "term_set",
+    "terms",
+]
 
 # Function words only. Not in it, because they carry news: us, no, not, nor, without, against, may, might, will, can,
 # could, who, over, under, before, after, between, more, most, first, all, own.
@@ -150,6 +161,11 @@ def terms(text: str) -> list[str]:
     """The terms that a query of this text is scored by: no stop words, unless there is nothing else."""
     found = [token.term for token in analyse(text)]
     return found or [token.term for token in analyse(text, keep_stop_words=True)]
+
+
+def term_set(text: str) -> set[str]:
+    """The distinct terms of `analyse(text)`, in a fraction of its time."""
+    return {part.term for chunk in set(_CHUNK.findall(text)) for part in _expand(chunk)[0] if part.kind == _CONTENT}
 
 
 def phrase_variants(text: str, known: Callable[[str], bool]) -> list[list[tuple[str, int]]]:

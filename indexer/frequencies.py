@@ -30,6 +30,8 @@ _MERGE_RATIO = 3
 """A segment at most this many times as large as what is added is merged into the new one."""
 _MAX_DEAD = 0.25
 """A segment with a larger share of removed articles is rewritten."""
+_REMEMBERED = 10_000
+"""Terms of a segment whose place is remembered."""
 _MAX_POSTINGS = 4_000_000
 """Postings of a segment; more are never sorted at once."""
 
@@ -105,8 +107,8 @@ class _Segment:
     """One folder of columns: articles in ascending order of their store rows, terms in the order of their bytes."""
 
     __slots__ = (
-        "_articles", "_in_text", "_in_title", "_posting_ends", "_term_ends", "_terms", "alive", "docs", "rows",
-        "text_lengths", "title_lengths", "whole",
+        "_articles", "_found", "_in_text", "_in_title", "_posting_ends", "_term_ends", "_terms", "alive", "docs",
+        "rows", "text_lengths", "title_lengths", "whole",
     )  # fmt: skip
 
     def __init__(self, path: Path, catalogue: Catalogue) -> None:
@@ -123,6 +125,7 @@ class _Segment:
         self.rows = catalogue.rows_of(self.docs)
         self.alive = self.rows >= 0
         self.whole = bool(self.alive.all())
+        self._found: dict[bytes, tuple[int, int] | None] = {}
 
     @property
     def size(self) -> int:
@@ -131,6 +134,13 @@ class _Segment:
 
     def find(self, term: bytes) -> tuple[int, int] | None:
         """Where the postings of a term begin and end."""
+        if term not in self._found:
+            if len(self._found) >= _REMEMBERED:
+                self._found.clear()
+            self._found[term] = self._search(term)
+        return self._found.get(term)
+
+    def _search(self, term: bytes) -> tuple[int, int] | None:
         ends, terms = self._term_ends, self._terms
         place = bisect_left(range(len(ends) - 1), term, key=lambda n: bytes(terms[ends[n] : ends[n + 1]]))
         if place == len(ends) - 1 or terms[ends[place] : ends[place + 1]] != term:

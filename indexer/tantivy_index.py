@@ -116,6 +116,7 @@ class _TantivyScores(Bm25Scores):
     def __init__(self, index: TantivyIndex, model: Bm25Model, terms: Mapping[tuple[str, str], int]) -> None:
         super().__init__(model, terms)
         self._index = index
+        self._last: tuple[Rows, NDArray[np.float32], NDArray[np.float32]] | None = None
         self._held = {term: idf for (term, _), idf in self._terms.items() if model.frequencies.count(term)}
 
     def best(self, count: int, allowed: Mask | None = None) -> Rows:
@@ -139,21 +140,11 @@ class _TantivyScores(Bm25Scores):
 
     def bm25(self, rows: Rows) -> NDArray[np.float32]:
         """See LexicalScores."""
-        if self._every is not None:
-            return super().bm25(rows)
-        scores = np.zeros(len(rows), np.float32)
-        for term, idf in self._held.items():
-            scores += self._model.part(idf, self._model.frequency(term, "", rows), rows)
-        return scores
+        return super().bm25(rows) if self._every is not None else self._of(rows)[0]
 
     def coverage(self, rows: Rows) -> NDArray[np.float32]:
         """See LexicalScores."""
-        if self._every is not None:
-            return super().coverage(rows)
-        coverage = np.zeros(len(rows), np.float32)
-        for term, idf in self._held.items():
-            coverage += np.float32(idf) * (self._model.frequency(term, "", rows) > 0)
-        return coverage / np.float32(self._mass) if self._mass else coverage
+        return super().coverage(rows) if self._every is not None else self._of(rows)[1]
 
     def most_covered(self, count: int) -> Rows:
         """See LexicalScores."""
@@ -167,7 +158,18 @@ class _TantivyScores(Bm25Scores):
         scores = self.bm25(rows)
         kept = scores > 0
         best = best_rows(rows[kept], scores[kept], count)
-        return best, float(self.bm25(best[-1:])[0]) if len(best) else 0.0
+        return best, float(np.sort(scores)[-len(best)]) if len(best) else 0.0
+
+    def _of(self, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """BM25 and coverage of the articles at `rows`; the last answer is kept, for both are asked for one by one."""
+        if self._last is None or self._last[0] is not rows:
+            bm25, coverage = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
+            for term, idf in self._held.items():
+                frequency = self._model.frequency(term, "", rows)
+                bm25 += self._model.part(idf, frequency, rows)
+                coverage += np.float32(idf) * (frequency > 0)
+            self._last = rows, bm25, coverage / np.float32(self._mass or 1)
+        return self._last[1:]
 
 
 def _any_of(queries: Sequence[Any]) -> Any:

@@ -346,14 +346,20 @@ def _rank(
 @stage("fusion")
 def _sorted(ranking: Ranking, snapshot: Snapshot, store: Store) -> Ranking:
     """Best first; of equals the newest, then by id, so that the order is the same everywhere and always."""
-    docs = snapshot.catalogue.docs[ranking.rows].tolist()
-    ids = store.ids(docs)
     # NO_DATE is the smallest number there is, so articles without a date come last.
-    dates = snapshot.catalogue.dates[ranking.rows].tolist()
-    keys = [
-        (-float(score), -date, ids.get(doc, "")) for score, date, doc in zip(ranking.scores, dates, docs, strict=True)
-    ]
-    return ranking.take(np.array(sorted(range(len(docs)), key=keys.__getitem__), np.int64))
+    dates = snapshot.catalogue.dates[ranking.rows]
+    order = np.lexsort((dates, ranking.scores))[::-1]
+    scores, dates = ranking.scores[order], dates[order]
+    equal = (scores[1:] == scores[:-1]) & (dates[1:] == dates[:-1])
+    # Reading the ids of all takes longer than ranking them, and only those of equals matter.
+    tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
+    if len(tied):
+        docs = snapshot.catalogue.docs[ranking.rows[order[tied]]].tolist()
+        group = np.cumsum(np.append(False, ~equal))[tied].tolist()
+        ids = store.ids(docs)
+        by_id = sorted(range(len(tied)), key=lambda n: (group[n], ids.get(docs[n], "")))
+        order[tied] = order[tied[by_id]]
+    return ranking.take(order)
 
 
 def _check(mode: str, k: int, page: int, fusion: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.analysis import analyse, terms
+from indexer.analysis import analyse, term_set, terms
 from indexer.article import Article
 from indexer.lexical import Atom, LexicalIndex
 from indexer.sentences import sentences
@@ -110,7 +110,7 @@ class HitBuilder:
         mass = sum(self._weights.values()) or 1.0
 
         def merit(passage: StoredPassage) -> float:
-            words = {token.term for token in analyse(article.text[passage.start : passage.end])}
+            words = term_set(article.text[passage.start : passage.end])
             share = sum(weight for term, weight in self._weights.items() if term in words) / mass
             return _COSINE_WEIGHT * cosines.get(passage.passage, 0.0) + (1 - _COSINE_WEIGHT) * share
 

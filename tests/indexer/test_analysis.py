@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.analysis import STOP_WORDS, analyse, fold, index_tokens, phrase_variants, surfaces, terms
+from indexer.analysis import STOP_WORDS, analyse, fold, index_tokens, phrase_variants, surfaces, term_set, terms
 
 
 @pytest.mark.parametrize(
@@ -226,3 +226,8 @@ def test_threads_get_the_same_terms() -> None:
     for thread in threads:
         thread.join()
     assert results == [terms(text)] * 4
+
+
+@given(st.text())
+def test_the_set_of_terms_is_that_of_the_tokens(text: str) -> None:
+    assert term_set(text) == {token.term for token in analyse(text)}
