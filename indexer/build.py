@@ -12,6 +12,7 @@ from .article import Article, Passage, content_hash
 from .chunking import OVERLAP_TOKENS, PASSAGE_TOKENS, cut, fit_title, passage_input
 from .encoder import DEFAULT_ENCODER
 from .encoding import PassageEncoder, prepare_encoder
+from .encoding_queue import AHEAD, EncodingQueue
 from .errors import IndexDamaged, IndexMismatch, NoArticles
 from .files import writing
 from .generation import clear_away, commit_generation
@@ -136,6 +137,14 @@ def _settle(options: BuildOptions, manifest: Manifest | None, folder: Path) -> B
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Articles with their passages, to be stored in one transaction, and the store rows that go when they come."""
+
+    articles: tuple[tuple[Article, tuple[Passage, ...]], ...]
+    replaced: tuple[int, ...]
+
+
 class _Run:
     """One run of the indexer, from the first source to the switch."""
 
@@ -155,6 +164,8 @@ class _Run:
         self._options = options
         self._tell = tell
         self._encoder: PassageEncoder | None = None
+        self._queue: EncodingQueue[_Batch] | None = None
+        self._recipe_of_run: Recipe | None = None
         self._query_encoder = manifest.query_encoder if manifest else "onnx"
         self._before = store.hashes(target - 1)
         self._known = store.known()
@@ -175,13 +186,16 @@ class _Run:
         if self._manifest is not None or self._known:
             # Says before any reading that the encoder does not fit; a new index without articles needs none.
             self._load_encoder()
-        for item in read_sources(sources, on_progress=self._note_bytes):
-            if isinstance(item, Skipped):
-                self._skipped.append(item)
-                self._unread.add(item.origin)
-            else:
-                self._take_article(item)
-        self._flush()
+        try:
+            for item in read_sources(sources, on_progress=self._note_bytes):
+                if isinstance(item, Skipped):
+                    self._skipped.append(item)
+                    self._unread.add(item.origin)
+                else:
+                    self._take_article(item)
+            self._flush()
+        finally:
+            self._let_encoder_go()
         self._supersede()
         if self._options.prune:
             self._prune(sources)
@@ -218,8 +232,7 @@ class _Run:
         )
 
     def _commit(self) -> Manifest:
-        encoder = self._load_encoder()
-        recipe = self._recipe(encoder)
+        recipe = self._recipe_of_run or self._recipe(self._load_encoder())
         if self._manifest is not None and not self._encoded:
             recipe = replace(recipe, encoding_precision=self._manifest.encoding_precision)
         return commit_generation(
@@ -251,7 +264,7 @@ class _Run:
             self._replaced.append(known.doc)
         self._waiting.append((article, self._cut(article)))
         if sum(len(passages) for _, passages in self._waiting) >= _BATCH_PASSAGES:
-            self._flush()
+            self._encode()
 
     def _cut(self, article: Article) -> tuple[Passage, ...]:
         encoder = self._load_encoder()
@@ -268,27 +281,45 @@ class _Run:
     def _limit(self) -> int:
         return min(self._options.window or PASSAGE_TOKENS, self._load_encoder().spec.window)
 
-    def _flush(self) -> None:
-        """Encode and store what is waiting: one transaction, so a crash costs at most one batch."""
-        if not self._waiting:
-            return
+    def _encode(self) -> None:
+        """Have what is waiting encoded in the background, and store what has been."""
         encoder = self._load_encoder()
-        inputs = []
+        texts = []
         for article, passages in self._waiting:
             title = fit_title(article.title, count_tokens=encoder.count_tokens, window=self._limit())
-            inputs += [passage_input(title, article.text[passage.start : passage.end]) for passage in passages]
-        vectors = encoder.encode_passages(inputs)
-        position = 0
-        with self._store.transaction():
-            self._store.remove(self._replaced, self._target)
-            for article, passages in self._waiting:
-                block = vectors[position : position + len(passages)]
-                position += len(passages)
-                doc = self._store.add(article, passages, block, self._target)
-                self._known[article.id] = Known(doc, content_hash(article), article.origin)
-        self._encoded += len(inputs)
+            texts += [passage_input(title, article.text[passage.start : passage.end]) for passage in passages]
+        if self._queue is None:
+            self._queue = EncodingQueue(encoder.encode_passages, encoder.close)
+        self._queue.put(_Batch(tuple(self._waiting), tuple(self._replaced)), texts)
         self._waiting, self._replaced = [], []
-        self._tell(self._progress("reading"))
+        self._store_encoded(keep=AHEAD)
+
+    def _flush(self) -> None:
+        """Encode and store all that is waiting."""
+        if self._waiting:
+            self._encode()
+        self._store_encoded(keep=0)
+
+    def _store_encoded(self, *, keep: int) -> None:
+        """Store batches, each in one transaction, until at most `keep` are being encoded: a crash costs no more."""
+        for batch, vectors in self._queue.done(keep=keep) if self._queue else ():
+            position = 0
+            with self._store.transaction():
+                self._store.remove(batch.replaced, self._target)
+                for article, passages in batch.articles:
+                    block = vectors[position : position + len(passages)]
+                    position += len(passages)
+                    doc = self._store.add(article, passages, block, self._target)
+                    self._known[article.id] = Known(doc, content_hash(article), article.origin)
+            self._encoded += len(vectors)
+            self._tell(self._progress("reading"))
+
+    def _let_encoder_go(self) -> None:
+        """End its threads, and free its memory for what is derived next."""
+        if self._encoder is not None:
+            self._recipe_of_run = self._recipe(self._encoder)
+            (self._queue or self._encoder).close()
+        self._encoder = self._queue = None
 
     def _supersede(self) -> None:
         """An article without an id of its own gets another id when it is edited: let its old self go.

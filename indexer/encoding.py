@@ -3,84 +3,67 @@
 from __future__ import annotations
 
 import logging
-import time
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from .encoder import Encoder, EncoderSpec, Vectors, fingerprint, model_folder
+from .encoder import EncoderSpec, Vectors, fingerprint, model_folder
 from .errors import EncoderError, IndexDamaged, IndexMismatch
 from .manifest import Recipe, encoder_folder
-from .onnx_encoder import OnnxEncoder, by_length
+from .onnx_encoder import OnnxEncoder
+from .runtimes import Runtime, candidates, fastest, sample
 
 if TYPE_CHECKING:
     from .torch_encoder import TorchEncoder
 
-__all__ = ["PassageEncoder", "carried_encoder", "prepare_encoder"]
+__all__ = ["LONG_RUN", "PassageEncoder", "carried_encoder", "prepare_encoder"]
 
 _log = logging.getLogger(__name__)
 
-BULK_AFTER = 1500
-"""Passages after which a run stops to measure what is fastest: the measurement itself costs about ten seconds."""
-_SAMPLE = 256
-"""Passages to measure on: enough batches for every core to have several, or the longest one decides."""
-_MIN_GAIN = 1.2
-_MIN_COSINE = 0.995
+LONG_RUN = 384
+"""Passages waiting at once that make a run a long one: for fewer, measuring costs more than it can gain."""
 
 
 class PassageEncoder:
-    """Encodes passages for one run.
+    """Encodes the passages of one run; safe to share between threads.
 
-    It starts with the exported encoder, which needs no torch, or the original where that cannot be exported. In a long
-    run it measures torch once, in bfloat16 or on a GPU, and changes over when that is at least a fifth faster and keeps
-    every vector to a cosine of 0.995: bfloat16 is twice as fast on processors with AMX or AVX512-BF16 and many times
-    slower on others.
+    It starts with the exported encoder in float32, which is there at once, or the original where that cannot be
+    exported. The first time that it is given LONG_RUN passages it measures what this machine does fastest, and changes
+    over to that.
     """
 
     def __init__(self, name: str, encoder: OnnxEncoder | TorchEncoder) -> None:
         self.spec = encoder.spec
-        self.precision = "float32"
         self._name = name
-        self._encoder: Encoder = encoder
-        self._bulk: Encoder | None = None
+        kind = "onnxruntime" if isinstance(encoder, OnnxEncoder) else "torch"
+        self._runtime = Runtime(f"{kind} float32", encoder)
         self._measured = False
-        self._encoded = 0
+        self._measuring = Lock()
+
+    @property
+    def precision(self) -> str:
+        """The library that encodes, and how precisely: 'openvino bfloat16', 'onnxruntime float32'."""
+        return self._runtime.name
 
     def count_tokens(self, texts: list[str]) -> list[int]:
         """See Encoder."""
-        return self._encoder.count_tokens(texts)
+        return self._runtime.encoder.count_tokens(texts)
 
     def encode_passages(self, texts: list[str]) -> Vectors:
         """See Encoder."""
-        if not self._measured and self._encoded >= BULK_AFTER:
-            self._measure(texts)
-        self._encoded += len(texts)
-        return (self._bulk or self._encoder).encode_passages(texts)
+        with self._measuring:
+            if not self._measured and len(texts) >= LONG_RUN:
+                self._measured = True
+                current = self._runtime
+                self._runtime = fastest(
+                    current, candidates(self._name, current.encoder), sample(current.encoder, texts)
+                )
+            encoder = self._runtime.encoder
+        return encoder.encode_passages(texts)
 
-    def _measure(self, texts: list[str]) -> None:
-        self._measured = True
-        lengths = self._encoder.count_tokens(texts)
-        # A sample with the lengths of the whole: every n-th of the texts in order of length.
-        order = [i for batch in by_length(lengths, 1) for i in batch]
-        sample = [texts[i] for i in order[:: max(1, len(order) // _SAMPLE)]]
-        try:
-            from .torch_encoder import TorchEncoder, has_gpu
-
-            precision = "float32" if has_gpu() else "bfloat16"
-            candidate: Encoder = TorchEncoder(self._name, precision=precision)
-            candidate.encode_passages(sample[:4])
-        except (EncoderError, RuntimeError) as error:
-            _log.warning("Encoding goes on in float32: %s", error)
-            return
-        start = time.perf_counter()
-        reference = self._encoder.encode_passages(sample)
-        middle = time.perf_counter()
-        vectors = candidate.encode_passages(sample)
-        end = time.perf_counter()
-        cosine = float(np.einsum("ij,ij->i", reference, vectors).min())
-        if (middle - start) > _MIN_GAIN * (end - middle) and cosine >= _MIN_COSINE:
-            self._bulk, self.precision = candidate, precision
+    def close(self) -> None:
+        """Give up what is being encoded, and end all threads."""
+        self._runtime.encoder.close()
 
 
 def prepare_encoder(index_dir: Path, recipe: Recipe | None, name: str) -> tuple[PassageEncoder, str]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from .batching import TokenEncoder
 from .checksums import check_folder
 from .encoder import EncoderSpec, Vectors
 from .errors import IndexDamaged
 
-__all__ = ["GRAPH_FILE", "SPEC_FILE", "TOKENIZER_FILE", "OnnxEncoder", "by_length", "write_spec"]
+__all__ = ["GRAPH_FILE", "SPEC_FILE", "TOKENIZER_FILE", "OnnxEncoder", "read_spec", "read_tokenizer", "write_spec"]
 
 GRAPH_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
@@ -22,7 +22,7 @@ SPEC_FILE = "encoder.json"
 _BATCH = 32
 
 
-class OnnxEncoder:
+class OnnxEncoder(TokenEncoder):
     """Encodes with the graph in `folder`. Safe to share between threads: a session's `run` is.
 
     `threads` bounds the cores that one call uses; 0 leaves the choice to the runtime.
@@ -31,14 +31,14 @@ class OnnxEncoder:
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
         import onnxruntime
-        from tokenizers import Tokenizer
 
         checking = ThreadPoolExecutor(1)
         # Beside loading: comparing the checksum of a graph of 90 MB would otherwise be a tenth of a short search.
         checked = checking.submit(check_folder, folder)
+        self.folder = folder
         try:
-            self.spec = EncoderSpec(**json.loads((folder / SPEC_FILE).read_text("utf-8")))
-            self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+            self.spec = read_spec(folder)
+            self._tokenizer = read_tokenizer(folder)
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1
@@ -59,49 +59,25 @@ class OnnxEncoder:
         finally:
             checking.shutdown()
         self._inputs = [node.name for node in self._session.get_inputs()]
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
 
-    def count_tokens(self, texts: list[str]) -> list[int]:
-        """See Encoder."""
-        encoded = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return [len(item.ids) for item in encoded]
-
-    def encode_passages(self, texts: list[str]) -> Vectors:
-        """See Encoder."""
-        return self._encode([self.spec.passage_prefix + text for text in texts])
-
-    def encode_queries(self, texts: list[str]) -> Vectors:
-        """See Encoder."""
-        return self._encode([self.spec.query_prefix + text for text in texts])
-
-    def _encode(self, texts: list[str]) -> Vectors:
-        vectors = np.zeros((len(texts), self.spec.dimension), np.float32)
-        tokens = [self._window(item.ids) for item in self._tokenizer.encode_batch_fast(texts)]
-        for batch in by_length([len(ids) for ids in tokens], _BATCH):
-            width = max(len(tokens[i]) for i in batch)
-            ids = np.zeros((len(batch), width), np.int64)
-            mask = np.zeros_like(ids)
-            for row, i in enumerate(batch):
-                ids[row, : len(tokens[i])] = tokens[i]
-                mask[row, : len(tokens[i])] = 1
-            feed: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-            (encoded,) = self._session.run(["sentence_embedding"], {name: feed[name] for name in self._inputs})
-            vectors[batch] = encoded
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        np.divide(vectors, norms, out=vectors, where=norms > 0)
-        return vectors
-
-    def _window(self, ids: list[int]) -> list[int]:
-        """Cut to the window the way the tokenizer's own truncation does: the last special token stays."""
-        window = self.spec.window
-        return ids if len(ids) <= window else [*ids[: window - 1], ids[-1]]
+    def _blocks(self, texts: list[str]) -> Iterator[tuple[list[int], Vectors]]:
+        for positions, feed in self._feeds(texts, _BATCH):
+            yield positions, self._session.run(["sentence_embedding"], feed)[0]
 
 
-def by_length(lengths: list[int], size: int) -> list[list[int]]:
-    """Batches of at most `size` positions, short texts with short ones, so that little is spent on padding."""
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    return [order[i : i + size] for i in range(0, len(order), size)]
+def read_spec(folder: Path) -> EncoderSpec:
+    """The spec of the encoder that was exported into `folder`. Raises OSError, ValueError or TypeError."""
+    return EncoderSpec(**json.loads((folder / SPEC_FILE).read_text("utf-8")))
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """Its tokenizer, which neither pads nor truncates. Raises whatever the tokenizers library finds."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def write_spec(folder: Path, spec: EncoderSpec) -> None:

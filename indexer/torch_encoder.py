@@ -8,24 +8,24 @@ import re
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-import numpy as np
-
+from .batching import BatchEncoder, by_length
 from .checksums import write_sums
 from .encoder import EncoderSpec, Vectors, background_cosine, fingerprint, model_folder
 from .errors import EncoderError
 from .files import drafted
-from .onnx_encoder import GRAPH_FILE, TOKENIZER_FILE, OnnxEncoder, by_length, write_spec
+from .onnx_encoder import GRAPH_FILE, TOKENIZER_FILE, OnnxEncoder, write_spec
 
 __all__ = ["TorchEncoder", "export", "has_gpu"]
 
 MIN_EXPORT_COSINE = 0.9999
 """How close the exported graph must come to the original on every check text."""
 _BATCH = 32
+_GPU_BATCH = 256
 _CHECK_TEXTS = [
     "Ministers met on Thursday.",
     "The two governments agreed to release 34 detainees, and said that no third country had taken part in the talks "
@@ -42,10 +42,15 @@ _PREFIXES = (
 )
 
 
-class TorchEncoder:
-    """A sentence-transformers model under torch, on a GPU when there is one.
+class TorchEncoder(BatchEncoder):
+    """A sentence-transformers model under torch, on a GPU when there is one; safe to share between threads.
 
-    `precision` is 'float32' or 'bfloat16'. Raises EncoderError when the model cannot be loaded or is no text encoder.
+    `precision` is 'float32', 'float16' or 'bfloat16'. Raises EncoderError when the model cannot be loaded or is no text
+    encoder.
+
+    On a processor every core encodes batches by itself. Dividing every small operation between the cores instead, as
+    torch does, was a fifth slower on an idle machine and four times slower beside other work, because each operation
+    then waits for the slowest core.
     """
 
     def __init__(self, name: str, *, precision: str = "float32") -> None:
@@ -58,7 +63,9 @@ class TorchEncoder:
         import torch
         from sentence_transformers import SentenceTransformer
 
-        kwargs: dict[str, Any] = {"model_kwargs": {"dtype": torch.bfloat16}} if precision == "bfloat16" else {}
+        kwargs: dict[str, Any] = (
+            {"model_kwargs": {"dtype": getattr(torch, precision)}} if precision != "float32" else {}
+        )
         try:
             self._model = SentenceTransformer(str(folder) if folder else name, **kwargs)
         except Exception as error:
@@ -67,6 +74,12 @@ class TorchEncoder:
                 "saved by sentence-transformers, or a model that this machine can download or has in its cache."
             ) from error
         self._model.eval()
+        on_cpu = self._model.device.type == "cpu"
+        self._batch = _BATCH if on_cpu else _GPU_BATCH
+        self._tokenizing = Lock()
+        self._pool = ThreadPoolExecutor(1, "encode")
+        if on_cpu:
+            self._pool = ThreadPoolExecutor(torch.get_num_threads(), "encode", torch.set_num_threads, (1,))
         self.spec = self._read_spec(folder)
         self.spec = replace(self.spec, background=background_cosine(self))
 
@@ -90,29 +103,22 @@ class TorchEncoder:
 
     def count_tokens(self, texts: list[str]) -> list[int]:
         """See Encoder."""
-        encoded = self._model.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)
+        with self._tokenizing:
+            encoded = self._model.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
-    def encode_passages(self, texts: list[str]) -> Vectors:
-        """See Encoder."""
-        return self._encode([self.spec.passage_prefix + text for text in texts])
+    def close(self) -> None:
+        """See BatchEncoder."""
+        super().close()
+        self._pool.shutdown(cancel_futures=True)
 
-    def encode_queries(self, texts: list[str]) -> Vectors:
-        """See Encoder."""
-        return self._encode([self.spec.query_prefix + text for text in texts])
-
-    def _encode(self, texts: list[str]) -> Vectors:
-        vectors = np.zeros((len(texts), self.spec.dimension), np.float32)
-        batches = by_length([len(text) for text in texts], _BATCH)
-        with self._workers() as pool:
-            # Tokenised here, because a tokenizer must not be shared between threads; longest first, so that no thread
-            # is left with the longest batch at the end.
-            features = [self._model.preprocess([texts[i] for i in batch]) for batch in reversed(batches)]
-            for batch, block in zip(reversed(batches), pool.map(self._forward, features), strict=True):
-                vectors[batch] = block
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        np.divide(vectors, norms, out=vectors, where=norms > 0)
-        return vectors
+    def _blocks(self, texts: list[str]) -> Iterator[tuple[list[int], Vectors]]:
+        # Tokenised here, because a tokenizer must not be shared between threads; longest first, so that no thread is
+        # left with the longest batch at the end.
+        batches = by_length([len(text) for text in texts], self._batch)[::-1]
+        with self._tokenizing:
+            features = [self._model.preprocess([texts[i] for i in batch]) for batch in batches]
+        yield from zip(batches, self._pool.map(self._forward, features), strict=True)
 
     def _forward(self, features: dict[str, Any]) -> Vectors:
         import torch
@@ -122,27 +128,6 @@ class TorchEncoder:
             on_device = {name: value.to(device) if hasattr(value, "to") else value for name, value in features.items()}
             encoded: Vectors = self._model(on_device)["sentence_embedding"].float().cpu().numpy()
         return encoded
-
-    @contextmanager
-    def _workers(self) -> Iterator[ThreadPoolExecutor]:
-        """A thread for each core, each encoding a batch by itself; one for a GPU.
-
-        Dividing every small operation between the cores instead, as torch does, was a fifth slower on an idle machine
-        and four times slower beside other work, because each operation then waits for the slowest core.
-        """
-        import torch
-
-        if self._model.device.type != "cpu":
-            with ThreadPoolExecutor(1) as pool:
-                yield pool
-            return
-        cores = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                yield pool
-        finally:
-            torch.set_num_threads(cores)
 
 
 def export(encoder: TorchEncoder, folder: Path) -> float:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from indexer import encoding
+from indexer import encoding, runtimes
+from indexer.batching import BatchEncoder, by_length
 from indexer.build import BuildOptions, build_index
-from indexer.encoder import DEFAULT_ENCODER, fingerprint, model_folder
+from indexer.encoder import DEFAULT_ENCODER, Vectors, fingerprint, model_folder
 from indexer.encoding import PassageEncoder, prepare_encoder
 from indexer.errors import EncoderError, IndexMismatch
 from indexer.generation import rebuild
 from indexer.manifest import encoder_folder
-from indexer.onnx_encoder import OnnxEncoder, by_length
-from indexer.torch_encoder import TorchEncoder, has_gpu
+from indexer.onnx_encoder import OnnxEncoder
+from indexer.openvino_encoder import OpenVinoEncoder
+from indexer.torch_encoder import TorchEncoder
 from tests.archive import Archive, counts, ranked, story
 from tests.tiny_encoder import export_once, save_model
 
@@ -239,26 +245,94 @@ def test_an_export_that_strays_is_not_used(archive: Archive, monkeypatch: pytest
     assert not list(archive.index_dir.glob("encoders/*/*"))
 
 
-def test_a_long_run_changes_over_only_to_what_is_faster_and_faithful(
+class Paced(BatchEncoder):
+    """An encoder that takes a set time for a call, and whose vectors stray a set angle from those of another one."""
+
+    def __init__(self, original: OnnxEncoder, seconds: float, angle: float = 0.0) -> None:
+        self.spec = original.spec
+        self.closed = False
+        self._original, self._seconds, self._angle = original, seconds, angle
+
+    def count_tokens(self, texts: list[str]) -> list[int]:
+        return self._original.count_tokens(texts)
+
+    def _blocks(self, texts: list[str]) -> Iterator[tuple[list[int], Vectors]]:
+        time.sleep(self._seconds)
+        vectors = self._original.encode_passages(texts)
+        vectors[:, 0] += self._angle
+        yield list(range(len(texts))), vectors
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_the_fastest_faithful_runtime_is_chosen_and_the_others_are_closed(word_export: Path) -> None:
+    exported = OnnxEncoder(next(word_export.iterdir()))
+    current = runtimes.Runtime("current", Paced(exported, 0.3))
+
+    def candidate(name: str, seconds: float, angle: float = 0.0) -> Paced:
+        paced[name] = Paced(exported, seconds, angle)
+        return paced[name]
+
+    def choose(*offers: tuple[str, float, float]) -> str:
+        loads = [partial(lambda offer: runtimes.Runtime(offer[0], candidate(*offer)), offer) for offer in offers]
+        return runtimes.fastest(current, loads, ["amber", "basalt"]).name
+
+    paced: dict[str, Paced] = {}
+    assert choose(("slower", 0.6, 0.0), ("fast", 0.1, 0.0), ("faster", 0.0, 0.0), ("astray", 0.0, 0.5)) == "faster"
+    assert {name: encoder.closed for name, encoder in paced.items()} == {
+        "slower": True,
+        "fast": True,
+        "faster": False,
+        "astray": True,
+    }
+    assert choose(("hardly faster", 0.29, 0.0)) == "current"
+
+
+def test_a_runtime_that_cannot_be_loaded_is_no_choice(word_export: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> runtimes.Runtime:
+        raise EncoderError("it is not there")
+
+    current = runtimes.Runtime("current", OnnxEncoder(next(word_export.iterdir())))
+    assert runtimes.fastest(current, [fail], ["amber"]) is current
+    assert "Encoding goes on with current: it is not there" in caplog.text
+
+
+def test_only_a_long_run_measures(word_encoder: Path, word_export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "LONG_RUN", 4)
+    monkeypatch.setattr(runtimes, "MIN_GAIN", 0.0001)
+    monkeypatch.setattr(runtimes, "_may_have_gpu", lambda: False)
+    exported = OnnxEncoder(next(word_export.iterdir()))
+    encoder = PassageEncoder(str(word_encoder), exported)
+    texts = [f"amber {n}" for n in range(4)]
+    for count, kind in ((3, "onnxruntime"), (4, "openvino"), (3, "openvino")):
+        vectors = encoder.encode_passages(texts[:count])
+        assert encoder.precision.split()[0] == kind
+        assert (vectors * exported.encode_passages(texts[:count])).sum(axis=1).min() >= runtimes.MIN_COSINE
+    assert encoder.count_tokens(texts) == exported.count_tokens(texts)
+    encoder.close()
+
+
+def test_without_openvino_torch_is_tried(
     word_encoder: Path, word_export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoding, "BULK_AFTER", 4)
-    exported = OnnxEncoder(next(word_export.iterdir()))
-    texts = [f"amber {n}" for n in range(4)]
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: None)
+    monkeypatch.setattr(runtimes, "_may_have_gpu", lambda: False)
+    (load,) = runtimes.candidates(str(word_encoder), OnnxEncoder(next(word_export.iterdir())))
+    runtime = load()
+    assert runtime.name == "torch bfloat16"
+    runtime.encoder.close()
 
-    def run() -> PassageEncoder:
-        encoder = PassageEncoder(str(word_encoder), exported)
-        for _ in range(3):
-            np.testing.assert_allclose(encoder.encode_passages(texts), exported.encode_passages(texts), atol=0.02)
-        return encoder
 
-    monkeypatch.setattr(encoding, "_MIN_GAIN", 0.0)
-    assert run().precision == ("float32" if has_gpu() else "bfloat16")
-    monkeypatch.setattr(encoding, "_MIN_COSINE", 1.1)
-    assert run().precision == "float32"
-    monkeypatch.setattr(encoding, "_MIN_COSINE", 0.5)
-    monkeypatch.setattr(encoding, "_MIN_GAIN", 1e9)
-    assert run().precision == "float32"
+def test_openvino_agrees_with_the_original(bundled: tuple[TorchEncoder, OnnxEncoder]) -> None:
+    encoder = OpenVinoEncoder(bundled[1].folder)
+    texts = TEXTS * 9
+    with ThreadPoolExecutor(3) as pool:
+        several = list(pool.map(encoder.encode_passages, [texts, texts[::-1], texts]))
+    expected = bundled[1].encode_passages(texts)
+    for vectors in (several[0], several[1][::-1], several[2]):
+        assert (vectors * expected).sum(axis=1).min() >= runtimes.MIN_COSINE
+    encoder.close()
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all"])
