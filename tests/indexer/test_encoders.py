@@ -303,7 +303,7 @@ def test_only_a_long_run_measures(word_encoder: Path, word_export: Path, monkeyp
     monkeypatch.setattr(runtimes, "MIN_GAIN", 0.0001)
     monkeypatch.setattr(runtimes, "_may_have_gpu", lambda: False)
     exported = OnnxEncoder(next(word_export.iterdir()))
-    encoder = PassageEncoder(str(word_encoder), exported)
+    encoder = PassageEncoder(str(word_encoder), OnnxEncoder(exported.folder))
     texts = [f"amber {n}" for n in range(4)]
     for count, kind in ((3, "onnxruntime"), (4, "openvino"), (3, "openvino")):
         vectors = encoder.encode_passages(texts[:count])
