@@ -11,7 +11,7 @@ ARTICLES ?=
 INDEX ?=
 MEASURED = $(if $(INDEX),--index-dir $(INDEX),$(if $(ARTICLES),--articles $(ARTICLES)))
 
-.PHONY: help demo serve test lint contract faults bench-overload bench-cold bench-query bench-serve bench-scale clean
+.PHONY: help demo serve test lint contract faults bench-overload bench-cold bench-query bench-serve bench-scale bench-peers clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make bench-query     time warm queries (INDEX=folder or ARTICLES=file measure another archive than the sample)"
 	@echo "make bench-serve     time eight clients at once, and articles added meanwhile (INDEX= or ARTICLES= too)"
 	@echo "make bench-scale     grow an index of generated articles to 100,000, and draw docs/scale.svg"
+	@echo "make bench-peers     the same articles in txtai, LanceDB, bm25s with FAISS, FTS5 (INDEX= or ARTICLES= too)"
 	@echo "make clean   remove the virtual environment and the built index"
 
 $(VENV)/.created:
@@ -78,6 +79,9 @@ bench-serve: $(VENV)/.installed
 bench-scale: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[plots]'
 	$(BIN)/python -m benchmarks.scale --plot docs/scale.svg
+
+bench-peers: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.peers $(MEASURED)
 
 clean:
 	rm -rf $(VENV)

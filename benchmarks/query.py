@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe, keep_to_cores, resident_bytes
-from benchmarks.report import concord, environment, headlines, index_of, options, over_rounds, save
+from benchmarks.report import concord, environment, index_of, options, over_rounds, save, titled
 from indexer.manifest import read_current
 
 
@@ -34,21 +34,26 @@ def ask(index_dir: Path, count: int, rounds: int) -> dict[str, Any]:
     from search_app.stages import measured
 
     keep_to_cores(1)
-    queries = headlines(index_dir, count)
+    queries = titled(index_dir, count)
     engine = SearchEngine.open(index_dir)
     engine.warm_up()
     at_rest = resident_bytes()
     times: list[list[float]] = []
     processor: list[float] = []
+    own = {"first": 0, "in_ten": 0}
     stages: dict[str, list[float]] = defaultdict(list)
     for number in range(rounds + 1):
         times.append([])
-        for query in queries:
+        for query, wanted in queries:
             started, spent = time.perf_counter(), time.process_time()
             with measured() as marked:
-                engine.search(query)
+                results = engine.search(query)
             times[-1].append(time.perf_counter() - started)
-            if number:
+            if number == 0:
+                found = [hit.article.id for hit in results]
+                own["first"] += found[:1] == [wanted]
+                own["in_ten"] += wanted in found
+            else:
                 processor.append(time.process_time() - spent)
                 marked.seconds["everything else"] = times[-1][-1] - sum(marked.seconds.values())
                 for name, seconds in marked.seconds.items():
@@ -62,7 +67,8 @@ def ask(index_dir: Path, count: int, rounds: int) -> dict[str, Any]:
         "first_round": {name: value["median"] for name, value in over_rounds(times[:1]).items()},
         **over_rounds(times[1:]),
         "processor_median_ms": round(1000 * statistics.median(processor), 2),
-        "stages_median_ms": {name: round(1000 * statistics.median(found), 3) for name, found in stages.items()},
+        "own_article": {name: round(number / len(queries), 3) for name, number in own.items()},
+        "stages_median_ms": {name: round(1000 * statistics.median(spent), 3) for name, spent in stages.items()},
         "resident_bytes": {"warmed_up": at_rest, "afterwards": resident_bytes()},
         "index_bytes": status.size_bytes,
     }

@@ -16,7 +16,18 @@ from typing import Any
 from indexer.manifest import current_generation
 from indexer.store import Store
 
-__all__ = ["concord", "environment", "headlines", "index_of", "options", "over_rounds", "quantile", "save", "spread"]
+__all__ = [
+    "concord",
+    "environment",
+    "headlines",
+    "index_of",
+    "options",
+    "over_rounds",
+    "quantile",
+    "save",
+    "spread",
+    "titled",
+]
 
 RESULTS = Path(__file__).with_name("results")
 ROOT = Path(__file__).parent.parent
@@ -59,18 +70,24 @@ def index_of(given: argparse.Namespace, scratch: Path) -> Path:
     return folder
 
 
-def headlines(index_dir: Path, count: int) -> list[str]:
-    """`count` queries of 2 to 10 words like headlines: beginnings of titles, evenly spread over the archive."""
+def titled(index_dir: Path, count: int) -> list[tuple[str, str]]:
+    """`count` queries of 2 to 10 words like headlines, each with the id of the article that it was the title of:
+    beginnings of titles, evenly spread over the archive."""
     store = Store(index_dir)
     docs = store.docs(current_generation(index_dir))
     step = max(1, len(docs) // count)
-    found: list[str] = []
+    found: list[tuple[str, str]] = []
     for number, (_, article) in enumerate(store.articles(docs[::step])):
         words = article.title.split()[: 2 + number % 9]
         if len(words) >= 2:
-            found.append(" ".join(words))
+            found.append((" ".join(words), article.id))
     store.close()
     return found[:count]
+
+
+def headlines(index_dir: Path, count: int) -> list[str]:
+    """The queries of `titled` alone."""
+    return [query for query, _ in titled(index_dir, count)]
 
 
 def quantile(values: Sequence[float], share: float) -> float:
