@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+os.environ.setdefault("LANCE_LOG", "error")  # else a warning is printed for every query
 DEPTH, SHOWN, RRF_K = 100, 10, 60
 Search = Callable[[str, Any], Sequence[int]]
 """A query and its unit vector in, positions of passages out, best first."""
