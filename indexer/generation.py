@@ -137,7 +137,7 @@ def rebuild(
     current, name = _whatever_answers(folder)
     if not (folder / name).is_file():
         raise IndexDamaged.no_store(folder) if generation_folders(folder) else IndexNotFound.at(folder)
-    with writer_lock(folder), writing(folder):
+    with writing(folder), writer_lock(folder):
         store = Store(folder, writable=True, name=name)
         try:
             answering = current if store.committed(current) else store.newest_committed()

@@ -88,7 +88,8 @@ def update_whoosh(
             writer.add_document(doc=doc, title=title, text=text)
         writer.commit()
     except BaseException:
-        writer.cancel()
+        if not writer.is_closed:  # a commit that failed half-way has closed it
+            writer.cancel()
         raise
     finally:
         handle.close()

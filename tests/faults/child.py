@@ -14,6 +14,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ import search_app.cli.index_command
 import search_app.cli.maintain_command  # noqa: F401
 from search_app.cli import main
 
-__all__ = ["CONTEXT", "Ended", "Limits", "run"]
+__all__ = ["CONTEXT", "Ended", "Limits", "Running", "run"]
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.faults.child"])
@@ -56,31 +57,47 @@ class Ended:
     output: str
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A command in its process; what it prints comes by `output`."""
+
+    process: Any
+    output: Connection
+    scratch: Path
+
+    def steps(self) -> int:
+        """How many steps it has made so far."""
+        made = self.scratch / "steps"
+        return made.stat().st_size if made.exists() else 0
+
+    def ended(self) -> Ended:
+        """Wait for its end."""
+        self.process.join()
+        printed = b""
+        while piece := os.read(self.output.fileno(), 65536):
+            printed += piece
+        return Ended(self.process.exitcode, self.steps(), printed.decode("utf-8", "replace"))
+
+
 @contextlib.contextmanager
-def run(arguments: Sequence[str], index_dir: Path, scratch: Path, limits: Limits | None = None) -> Iterator[Any]:
-    """Start `concord ARGUMENTS`; gives the process."""
-    process = CONTEXT.Process(
-        target=_command, args=(list(arguments), str(index_dir), str(scratch), limits or Limits()), daemon=True
-    )
+def run(arguments: Sequence[str], index_dir: Path, scratch: Path, limits: Limits | None = None) -> Iterator[Running]:
+    """Start `concord ARGUMENTS`; killed, if it still runs, when the block ends."""
+    ours, theirs = CONTEXT.Pipe(duplex=False)
+    given = (list(arguments), str(index_dir), str(scratch), limits or Limits(), theirs)
+    process = CONTEXT.Process(target=_command, args=given, daemon=True)
     process.start()
+    theirs.close()
     try:
-        yield process
+        yield Running(process, ours, scratch)
     finally:
         process.kill()
         process.join()
+        ours.close()
 
 
-def ended(process: Any, scratch: Path) -> Ended:
-    """Wait for a child; see `Ended`."""
-    process.join()
-    steps = (scratch / "steps").read_bytes() if (scratch / "steps").exists() else b""
-    return Ended(process.exitcode, len(steps), (scratch / "output").read_text("utf-8", "replace"))
-
-
-def _command(arguments: list[str], index_dir: str, scratch: str, limits: Limits) -> None:
-    output = os.open(f"{scratch}/output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+def _command(arguments: list[str], index_dir: str, scratch: str, limits: Limits, output: Connection) -> None:
     for stream in (1, 2):
-        os.dup2(output, stream)
+        os.dup2(output.fileno(), stream)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
     indexer.build._BATCH_PASSAGES = _BATCH_PASSAGES
     _Steps(index_dir, scratch, limits.kill_at_step).watch()
@@ -138,11 +155,13 @@ class _Steps:
         self._number += 1
         if self._number == self._kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        os.write(self._made, b".")
+        with contextlib.suppress(OSError):  # the limit on files holds for ours too
+            os.write(self._made, b".")
 
     def _note(self, descriptor: int) -> None:
         found = os.fstat(descriptor)
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
         names = "/".join(sorted(one.name for one in path.iterdir())) if path.is_dir() else ""
         line = f"{found.st_ino}\t{found.st_size}\t{found.st_mtime_ns}\t{names}\n"
-        os.write(self._synced, line.encode("utf-8", "surrogateescape"))
+        with contextlib.suppress(OSError):
+            os.write(self._synced, line.encode("utf-8", "surrogateescape"))

@@ -94,19 +94,18 @@ class Killing:
     def _run(self, kind: str, step: int) -> child.Ended:
         """Let a command kill itself before a step."""
         limits = child.Limits(kill_at_step=step)
-        with child.run(self._arguments(kind), self.index_dir, self.scratch, limits) as process:
-            return child.ended(process, self.scratch)
+        with child.run(self._arguments(kind), self.index_dir, self.scratch, limits) as running:
+            return running.ended()
 
     def _run_until(self, kind: str, behind: int, delay: float) -> child.Ended:
         """Kill a command from outside, some time after a step."""
-        made = self.scratch / "steps"
-        made.unlink(missing_ok=True)
-        with child.run(self._arguments(kind), self.index_dir, self.scratch) as process:
-            while process.is_alive() and (not made.exists() or made.stat().st_size < behind):
+        (self.scratch / "steps").unlink(missing_ok=True)
+        with child.run(self._arguments(kind), self.index_dir, self.scratch) as running:
+            while running.process.is_alive() and running.steps() < behind:
                 time.sleep(0.0005)
-            process.join(delay)
-            process.kill()
-            return child.ended(process, self.scratch)
+            running.process.join(delay)
+            running.process.kill()
+            return running.ended()
 
     def _examine(self) -> str:
         """Whether the last committed generation answers: that from before, or that of the killed command."""
