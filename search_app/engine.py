@@ -22,7 +22,10 @@ from indexer.catalogue import NO_DATE
 from indexer.errors import IndexDamaged, NotFound, UsageError
 from indexer.store import RowGone, Store
 
+from .arranging import arranged
 from .filters import DateLike, given_filters, mask_of
+from .folding import counts
+from .freshness import Freshness
 from .fusion import Merging
 from .hits import HitBuilder, telling_words
 from .negation import denial
@@ -139,13 +142,19 @@ class SearchEngine:
         source: str | Sequence[str] = (),
         author: str | Sequence[str] = (),
         fusion: str = "convex",
+        fold: bool = True,
+        diversify: bool = False,
+        half_life: float | None = None,
+        as_of: DateLike = None,
         explain: bool = False,
     ) -> Results:
         """The articles that answer `query`, best first, `k` to a page.
 
         `since` and `until` are inclusive days (or months, years); several values of section, source or author are
-        alternatives. A query that has only filters is answered with the newest articles. Raises UsageError for what is
-        out of range; syntax in the query is never an error.
+        alternatives. A query that has only filters is answered with the newest articles. `fold` makes one hit of an
+        article and its near-duplicates, `diversify` lets no story fill a page. With a `half_life` in days age takes up
+        to 30 % of a score, counted from `as_of` (a day, month or year; now). Raises UsageError for what is out of
+        range; syntax in the query is never an error.
         """
         started = time.perf_counter()
         _check(mode, k, page, fusion)
@@ -153,27 +162,46 @@ class SearchEngine:
             typed = parse(query)
             parsed = with_filters(typed, given_filters(since, until, section, source, author))
         merging = Merging(method=fusion)
+        freshness = Freshness.given(half_life, as_of)
 
         def answer(snapshot: Snapshot, store: Store) -> Results:
             found = self._answer(parsed, snapshot, store, mode, merging)
-            ranking = found.ranking
+            # What filters alone ask for has no relevance that age could be weighed against.
+            aged = freshness if found.asked.scoring or found.vector is not None else None
+            folded = arranged(found.ranking, snapshot, fold=fold, diversify=diversify, freshness=aged)
+            ranking = folded.ranking
+            groups = snapshot.groups if fold else None
 
             def widened(wider: ParsedQuery) -> Ranking:
                 """The answer to the same query with fewer filters."""
                 asked = replace(found.asked, filters=wider.filters)
                 return _rank(asked, found.vector, snapshot, mode, found.merging)
 
-            builder = HitBuilder(parsed, snapshot, store, vector=found.vector, explain=explain, evidence=found.evidence)
+            builder = HitBuilder(
+                parsed,
+                snapshot,
+                store,
+                vector=found.vector,
+                explain=explain,
+                evidence=found.evidence,
+                others=folded.others,
+                freshness=aged,
+            )
             start = (page - 1) * k
             suggestions = self._spelling(parsed, snapshot)
             if not len(ranking):
                 names = tuple(interpret(parsed).filters)
                 with stage("suggestions"):
-                    suggestions += suggest_filters(parsed, names, lambda wider: len(widened(wider)))
+                    suggestions += suggest_filters(
+                        parsed, names, lambda wider: len(arranged(widened(wider), snapshot, fold=fold).ranking)
+                    )
             # Values of one field are alternatives, so its counts are those of the answer without that filter.
             facets = {
-                field: snapshot.catalogue.counts(
-                    field, widened(without_filters(parsed, [field])).rows if chosen else ranking.rows
+                field: counts(
+                    snapshot.catalogue,
+                    field,
+                    widened(without_filters(parsed, [field])).rows if chosen else found.ranking.rows,
+                    groups,
                 )
                 for field, chosen in (("section", parsed.filters.section), ("source", parsed.filters.source))
             }
@@ -192,21 +220,24 @@ class SearchEngine:
                 facets=facets,
                 generation=snapshot.manifest.generation,
                 took_ms=round((time.perf_counter() - started) * 1000, 2),
+                folded=folded.articles - len(ranking),
             )
 
         return self._on_one_generation(answer)
 
     def ranked(
-        self, query: ParsedQuery, *, mode: str = "hybrid", merging: Merging = MERGING
+        self, query: ParsedQuery, *, mode: str = "hybrid", merging: Merging = MERGING, diversify: bool = False
     ) -> tuple[tuple[str, ...], Ranking]:
         """The whole answer without hits: article ids, best first, and the ranking that they come from.
 
-        For evaluation and batch work; the order and the scores are those of `search`. Raises UsageError.
+        For evaluation and batch work; the order and the scores are those of `search` without folding. Raises
+        UsageError.
         """
         _check(mode, DEFAULT_K, 1, merging.method)
 
         def answer(snapshot: Snapshot, store: Store) -> tuple[tuple[str, ...], Ranking]:
             ranking = self._answer(query, snapshot, store, mode, merging).ranking
+            ranking = arranged(ranking, snapshot, fold=False, diversify=diversify).ranking
             docs = snapshot.catalogue.docs[ranking.rows].tolist()
             ids = store.ids(docs)
             return tuple(ids[doc] for doc in docs), ranking
@@ -229,9 +260,10 @@ class SearchEngine:
             others[row] = False
             vector = mean_vector(snapshot.vectors.article_vectors(row))
             ranking = fuse(atoms, vector, snapshot.lexical, snapshot.vectors, others, snapshot.scale)
-            ranking = _sorted(ranking, snapshot, store)
+            folded = arranged(_sorted(ranking, snapshot, store), snapshot)
             parsed = ParsedQuery(text="", semantic="", scoring=atoms)
-            return HitBuilder(parsed, snapshot, store, vector=vector).hits(ranking, 0, min(k, len(ranking)))
+            builder = HitBuilder(parsed, snapshot, store, vector=vector, others=folded.others)
+            return builder.hits(folded.ranking, 0, min(k, len(folded.ranking)))
 
         return self._on_one_generation(answer)
 

@@ -14,9 +14,10 @@ from indexer.lexical import Atom, LexicalIndex
 from indexer.sentences import sentences
 from indexer.store import Store, StoredPassage
 
+from .freshness import Freshness
 from .query import ParsedQuery
 from .ranking import Ranking
-from .results import ArticleInfo, Hit, LegScore
+from .results import ArticleInfo, Hit, LegScore, Similar
 from .snapshot import Snapshot
 from .snippets import highlight, snippet, wanted
 from .stages import stage
@@ -29,6 +30,8 @@ _COSINE_WEIGHT = 0.5
 _NEAREST = 3
 """Passages of an article, nearest first, that may be the one shown."""
 _TELLING_WORDS = 12
+_LISTED = 10
+"""Near-duplicates that a hit names; it counts all."""
 
 
 class HitBuilder:
@@ -43,12 +46,16 @@ class HitBuilder:
         vector: NDArray[np.float32] | None = None,
         explain: bool = False,
         evidence: Mapping[int, Evidence] | None = None,
+        others: Mapping[int, NDArray[np.int64]] | None = None,
+        freshness: Freshness | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._store = store
         self._vector = vector
         self._explain = explain
         self._evidence = evidence or {}
+        self._others = others or {}
+        self._freshness = freshness
         self._atoms = parsed.scoring
         self._wanted = wanted(parsed, snapshot.lexical.idf)
         found = {term for atom in parsed.scoring for term in terms(atom.text)}
@@ -67,9 +74,25 @@ class HitBuilder:
             passages[passage.doc].append(passage)
         cosines = self._cosines(rows)
         held = self._snapshot.lexical.held_words(self._atoms, rows)
+        similar = self._similar(rows.tolist())
         return tuple(
-            self._hit(ranking, start + n, articles[doc], passages[doc], cosines, held[n]) for n, doc in enumerate(docs)
+            self._hit(ranking, start + n, articles[doc], passages[doc], cosines, held[n], similar[n])
+            for n, doc in enumerate(docs)
         )
+
+    def _similar(self, rows: Sequence[int]) -> list[Similar]:
+        """What is folded into each of the articles shown."""
+        listed = [
+            self._snapshot.catalogue.docs[self._others[row][:_LISTED]].tolist() for row in rows if row in self._others
+        ]
+        articles = self._store.articles_by_row([doc for docs in listed for doc in docs]) if listed else {}
+        folded = iter(listed)
+        return [
+            Similar(len(self._others[row]), tuple(article_info(articles[doc]) for doc in next(folded)))
+            if row in self._others
+            else Similar()
+            for row in rows
+        ]
 
     def _cosines(self, rows: NDArray[np.int64]) -> dict[int, float]:
         """Cosine of every passage of the articles shown, where the query has a vector."""
@@ -86,11 +109,13 @@ class HitBuilder:
         passages: Sequence[StoredPassage],
         cosines: dict[int, float],
         held: tuple[str, ...],
+        similar: Similar,
     ) -> Hit:
         evidence = self._evidence.get(int(ranking.rows[position]))
         telling = [part for part in passages if evidence and part.start <= evidence.start and evidence.end <= part.end]
         best = self._best_passage(article, telling or passages, cosines)
         lexical, dense = _legs(ranking, position)
+        date = int(self._snapshot.catalogue.dates[ranking.rows[position]])
         return Hit(
             rank=position + 1,
             score=round(float(ranking.scores[position]), 4),
@@ -100,8 +125,9 @@ class HitBuilder:
             title_highlights=highlight(article.title, self._wanted),
             lexical=lexical,
             dense=dense,
-            why=_why(lexical, dense, held, evidence),
-            explanation=self._explanation(held, evidence) if self._explain else None,
+            why=_why(lexical, dense, held, evidence, self._freshness.line(date) if self._freshness else ""),
+            explanation=self._explanation(held, evidence, date) if self._explain else None,
+            similar=similar,
         )
 
     def _best_passage(
@@ -120,13 +146,15 @@ class HitBuilder:
         best = max(nearest[:_NEAREST] if cosines else nearest, key=merit, default=None)
         return (best.start, best.end) if best else (0, 0)
 
-    def _explanation(self, held: tuple[str, ...], evidence: Evidence | None) -> dict[str, object]:
+    def _explanation(self, held: tuple[str, ...], evidence: Evidence | None, date: int) -> dict[str, object]:
         explanation: dict[str, object] = {
             "words_held": list(held),
             "idf": {term: round(weight, 3) for term, weight in sorted(self._weights.items())},
         }
         if evidence:
             explanation["denial"] = evidence.explanation()
+        if self._freshness:
+            explanation["freshness"] = self._freshness.explanation(date)
         return explanation
 
 
@@ -169,9 +197,14 @@ def _legs(ranking: Ranking, position: int) -> tuple[LegScore | None, LegScore | 
 
 
 def _why(
-    lexical: LegScore | None, dense: LegScore | None, held: tuple[str, ...], evidence: Evidence | None = None
+    lexical: LegScore | None,
+    dense: LegScore | None,
+    held: tuple[str, ...],
+    evidence: Evidence | None = None,
+    age: str = "",
 ) -> str:
-    """One line for people: what it says of a thing denied, and which ranking put it where it is, by which words."""
+    """One line for people: what it says of a thing denied, which ranking put it where it is, by which words, and what
+    its age took from its score."""
     parts = [evidence.line()] if evidence else []
     if lexical is not None and lexical.score > 0:
         place = _ordinal(lexical.rank) if lexical.rank else "further down"
@@ -180,6 +213,7 @@ def _why(
         parts.append("none of the words")
     if dense is not None:
         parts.append(f"{_ordinal(dense.rank) if dense.rank else 'further down'} by meaning")
+    parts += [age] if age else []
     return ", ".join(parts) if parts else "newest first"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,10 @@ class Ranking:
     def take(self, order: NDArray[np.int64]) -> Ranking:
         """The ranking with its articles picked and ordered by position."""
         return Ranking(*(getattr(self, name)[order] for name in self.__dataclass_fields__))
+
+    def with_scores(self, scores: NDArray[np.float32]) -> Ranking:
+        """The same articles in the same order with other scores, float32 (n,)."""
+        return replace(self, scores=scores)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-__all__ = ["ArticleInfo", "Hit", "Interpretation", "LegScore", "Results", "Snippet", "Suggestion"]
+__all__ = ["ArticleInfo", "Hit", "Interpretation", "LegScore", "Results", "Similar", "Snippet", "Suggestion"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,20 @@ class Snippet:
 
 
 @dataclass(frozen=True, slots=True)
+class Similar:
+    """The near-duplicates of a hit that are folded into it: `count` of all that are in the answer, and the first ten of
+    their `articles`, best first."""
+
+    count: int = 0
+    articles: tuple[ArticleInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """One article in the answer. `lexical` or `dense` is None when that ranking did not score the article at all."""
+    """One article in the answer. `lexical` or `dense` is None when that ranking did not score the article at all.
+
+    `similar` are the copies and updates of the article that it stands for.
+    """
 
     rank: int
     score: float
@@ -64,6 +76,7 @@ class Hit:
     dense: LegScore | None
     why: str
     explanation: dict[str, object] | None = None
+    similar: Similar = Similar()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +109,9 @@ class Interpretation:
 class Results:
     """The answer to one query; iterating gives the hits of the page asked for.
 
-    `total` counts the articles of the whole answer and is the same on every page; `facets` maps 'section' and
-    'source' to (value, count) pairs over the whole answer, most frequent first. A field that the search filters by is
-    counted as without that filter: so its counts say what other values would give.
+    `total` counts the hits of the whole answer and is the same on every page, `folded` the articles that are folded
+    into them; `facets` maps 'section' and 'source' to (value, hits) pairs over the whole answer, most frequent first. A
+    field that the search filters by is counted as without that filter: so its counts say what other values would give.
     """
 
     query: str
@@ -112,6 +125,7 @@ class Results:
     facets: dict[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     generation: int = 0
     took_ms: float = 0.0
+    folded: int = 0
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from indexer.catalogue import Catalogue
+from indexer.catalogue import Catalogue, Rows
 from indexer.encoder import Encoder
 from indexer.errors import ConcordError, IndexDamaged, IndexMismatch, IndexNotFound
 from indexer.faiss_index import FaissIndex
@@ -27,6 +27,7 @@ from indexer.manifest import (
     generation_folder,
     read_current,
 )
+from indexer.near_duplicates import load_groups
 from indexer.onnx_encoder import OnnxEncoder
 from indexer.store import RowGone, Store
 
@@ -73,7 +74,7 @@ class Snapshot:
     """The derived indexes of one generation. The encoder comes from its source: it outlives generations.
 
     `store_file` is the device and inode of the store that the generation was derived from: rows of another store,
-    put there by a restore, are not its articles.
+    put there by a restore, are not its articles. `groups` is what `indexer.near_duplicates` says of them.
     """
 
     manifest: Manifest
@@ -83,6 +84,7 @@ class Snapshot:
     scale: DenseScale
     store_file: tuple[int, int]
     speller: Lazy[Speller]
+    groups: Rows
 
     @classmethod
     def load(cls, index_dir: Path, bm25: Bm25 | None = None, like: Snapshot | None = None) -> Snapshot:
@@ -117,6 +119,7 @@ class Snapshot:
             scale=dense_scale(vectors.mean, len(vectors), manifest.encoder.background),
             store_file=store_file,
             speller=Lazy(lambda: Speller(lexical.vocabulary().items(), lexical.frequency)),
+            groups=load_groups(folder),
         )
 
 

@@ -30,6 +30,10 @@ __all__ = ["related", "search", "show"]
 @click.option("--source", multiple=True, help="Only this source; several are alternatives.")
 @click.option("--author", multiple=True, help="Only this author; several are alternatives.")
 @click.option("--fusion", type=click.Choice(FUSIONS), default="convex", show_default=True, help="How to merge.")
+@click.option("--fold/--no-fold", default=True, show_default=True, help="One hit for copies and updates of an article.")
+@click.option("--diversify", is_flag=True, help="At most three hits of one story in each ten of the first fifty.")
+@click.option("--half-life", type=float, metavar="DAYS", help="Let age take up to 30 % of a score, half of it in DAYS.")
+@click.option("--as-of", metavar="DATE", help="Count ages from this day, month or year.  [default: now]")
 @click.option("--explain", is_flag=True, help="Show both rankings' rank, score and share for every hit.")
 @json_option
 def search(
@@ -44,6 +48,10 @@ def search(
     source: tuple[str, ...],
     author: tuple[str, ...],
     fusion: str,
+    fold: bool,
+    diversify: bool,
+    half_life: float | None,
+    as_of: str | None,
     explain: bool,
     as_json: bool,
 ) -> None:
@@ -68,6 +76,10 @@ def search(
         source=source,
         author=author,
         fusion=fusion,
+        fold=fold,
+        diversify=diversify,
+        half_life=half_life,
+        as_of=as_of,
         explain=explain,
     )
     if as_json:
@@ -120,7 +132,8 @@ def _print_results(out: Console, results: Results, explain: bool) -> None:
     if results.hits:
         first = (results.page - 1) * results.k + 1
         last = first + len(results.hits) - 1
-        out.print(f"{first}-{last} of {results.total:,} articles, {results.took_ms:.0f} ms", style="dim")
+        folded = f", {results.folded:,} more are similar" if results.folded else ""
+        out.print(f"{first}-{last} of {results.total:,} articles{folded}, {results.took_ms:.0f} ms", style="dim")
 
 
 def _print_hits(out: Console, hits: Sequence[Hit], explain: bool) -> None:
@@ -137,6 +150,13 @@ def _print_hits(out: Console, hits: Sequence[Hit], explain: bool) -> None:
             out.print(Text(f"    words:   {_leg(hit.lexical, 'BM25')}", style="dim"))
             out.print(Text(f"    meaning: {_leg(hit.dense, 'cosine')}", style="dim"))
         out.print(Text(f"    id {inline(hit.article.id)}", style="dim"))
+        if hit.similar.count:
+            out.print(Text(f"    and {hit.similar.count:,} similar:"))
+        for other in hit.similar.articles:
+            told = [other.title, when(other.date), other.source, f"id {other.id}"]
+            _print_indented(out, Text(" · ".join(inline(part) for part in told if part), style="dim"), " " * 6)
+        if hit.similar.count > len(hit.similar.articles):
+            out.print(Text(f"      … and {hit.similar.count - len(hit.similar.articles):,} more", style="dim"))
         out.print()
 
 

@@ -47,6 +47,16 @@ class SearchParams(_Params):
     fusion: Literal["convex", "rrf"] = Field(
         "convex", description="How hybrid mode merges: a weighted mean of scores, or reciprocal ranks."
     )
+    fold: bool = Field(True, description="Fold copies and updates of an article into one hit, listed as `similar`.")
+    diversify: bool = Field(False, description="At most three hits of one story in each ten of the first fifty.")
+    half_life: float | None = Field(
+        None,
+        ge=0.01,
+        le=36_500,
+        allow_inf_nan=False,
+        description="Days after which age has taken half of the 30 % of a score that it may take.",
+    )
+    as_of: str | None = Field(None, description="Day, month or year that ages are counted from; without it, now.")
     explain: bool = Field(False, description="Put the numbers behind every score into `explanation`.")
 
     def for_engine(self) -> dict[str, Any]:
@@ -138,8 +148,10 @@ def _allowed(model: type[_Params], name: str) -> str:
     if field.annotation is bool:
         return "true or false"
     schema = model.model_json_schema()["properties"][name]
-    low, high = schema["minimum"], schema["maximum"]
-    return f"a whole number from {low} to {high}"
+    # What may be absent stands beside null.
+    schema = schema.get("anyOf", [schema])[0]
+    kind = "whole number" if schema["type"] == "integer" else "number"
+    return f"a {kind} from {schema['minimum']:g} to {schema['maximum']:g}"
 
 
 def _short(value: object, limit: int = 60) -> str:

@@ -15,10 +15,12 @@ from search_app.web.params import SearchParams
 
 __all__ = [
     "ActiveFilter",
+    "Age",
     "Choice",
     "Paragraph",
     "Ranking",
     "active_filters",
+    "ages",
     "breakable",
     "choices",
     "iso_date",
@@ -35,6 +37,7 @@ __all__ = [
 _ORIGINAL = re.compile(r"https?://[^\s\x00-\x1f\x7f/?#][^\s\x00-\x1f\x7f]*", re.IGNORECASE)
 _PARAGRAPH = re.compile(r"[^\n]+(?:\n[^\n]+)*")
 _ENDLESS = re.compile(r"\S{1000}(?=\S)")
+_AGES = {"": "Does not count", "7": "Prefer this week", "30": "Prefer this month", "365": "Prefer this year"}
 _FILTER_NAMES = {"section": "Section", "source": "Source", "author": "Author", "since": "From", "until": "To"}
 
 
@@ -54,6 +57,15 @@ class Choice:
 
     value: str
     count: int | None
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """One way to prefer newer articles: `value` is a half-life in days as a form sends it, '' for none."""
+
+    value: str
+    label: str
     chosen: bool
 
 
@@ -157,6 +169,14 @@ def choices(results: Results, field: str, chosen: Iterable[str]) -> list[Choice]
         for value, count in results.facets.get(field, ())
     ]
     return out + [Choice(value, None, True) for value in wanted.values()]
+
+
+def ages(params: SearchParams) -> list[Age]:
+    """The choices of how much age counts; a half-life from the address that is none of them comes last."""
+    given = "" if params.half_life is None else f"{params.half_life:.10g}"
+    labels = dict(_AGES)
+    labels.setdefault(given, f"Prefer newer, {given} days")
+    return [Age(value, label, value == given) for value, label in labels.items()]
 
 
 def active_filters(params: SearchParams) -> list[ActiveFilter]:

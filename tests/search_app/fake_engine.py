@@ -71,6 +71,10 @@ class FakeEngine:
         source: str | Sequence[str] = (),
         author: str | Sequence[str] = (),
         fusion: str = "convex",
+        fold: bool = True,
+        diversify: bool = False,
+        half_life: float | None = None,
+        as_of: str | date | None = None,
         explain: bool = False,
     ) -> Results:
         if not 1 <= k <= 100:

@@ -26,6 +26,8 @@ SEARCHES: list[dict[str, Any]] = [
     {"query": "harbour", "since": "2023-06", "until": "2023", "source": ("Coast Radio", "Ardlen Courier")},
     {"query": "harbour", "section": ("Nowhere",), "author": ("Holm",)},
     {"query": "section:World"},
+    {"query": "harbour", "fold": False, "diversify": True, "k": 4},
+    {"query": "harbour", "half_life": 30.0, "as_of": "2024-06", "explain": True},
     {"query": "lihgthouse keeper"},
     {"query": "منارة الميناء"},
     {"query": ""},
@@ -46,12 +48,12 @@ def without_time(answer: dict[str, Any]) -> dict[str, Any]:
 def arguments(search: dict[str, Any], index_dir: Path) -> list[str]:
     given = ["search", "--index-dir", str(index_dir), "--json"]
     for name, value in search.items():
-        if name == "explain":
-            given.append("--explain")
+        if isinstance(value, bool):
+            given.append(f"--{name}" if value else f"--no-{name}")
         elif name != "query":
             dashes = "-" if len(name) == 1 else "--"
             for one in value if isinstance(value, tuple) else (value,):
-                given += [f"{dashes}{name}", str(one)]
+                given += [f"{dashes}{name.replace('_', '-')}", str(one)]
     return [*given, "--", search["query"]]
 
 
@@ -109,6 +111,9 @@ def test_status(engine: SearchEngine, client: FlaskClient, index_dir: Path) -> N
         ({"mode": "magic"}, 400),
         ({"since": "2024", "until": "2023"}, 400),
         ({"since": "someday"}, 400),
+        ({"half_life": 0}, 400),
+        ({"half_life": "nan"}, 400),
+        ({"half_life": 7, "as_of": "someday"}, 400),
     ],
 )
 def test_the_same_searches_are_refused(

@@ -53,9 +53,9 @@ def test_the_first_stage_after_the_deadline_gives_up() -> None:
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
-        ("hybrid", {"parse", "encode", "lexical", "dense", "fusion", "snippets"}),
-        ("lexical", {"parse", "lexical", "fusion", "snippets"}),
-        ("semantic", {"parse", "encode", "dense", "fusion", "snippets"}),
+        ("hybrid", {"parse", "encode", "lexical", "dense", "fusion", "arranging", "snippets"}),
+        ("lexical", {"parse", "lexical", "fusion", "arranging", "snippets"}),
+        ("semantic", {"parse", "encode", "dense", "fusion", "arranging", "snippets"}),
     ],
 )
 def test_a_search_passes_its_stages(engine: Engine, mode: str, expected: set[str]) -> None:

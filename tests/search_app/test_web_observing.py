@@ -108,7 +108,7 @@ def test_metrics_count_requests_stages_and_the_index(engine: Engine) -> None:
     assert found["concord_requests_total", "GET", "unknown", "404"] == 2
     assert found["concord_requests_total", "other", "unknown", "405"] == 1
     assert found["concord_request_seconds_count", "search"] == 2
-    for stage in ("parse", "encode", "lexical", "dense", "fusion", "snippets"):
+    for stage in ("parse", "encode", "lexical", "dense", "fusion", "arranging", "snippets"):
         assert found["concord_stage_seconds_count", stage] == 2
         assert found["concord_stage_seconds_sum", stage] > 0
     status = engine.status()

@@ -1,0 +1,98 @@
+"""From a ranking of articles to a list of hits: near-duplicates folded into one, and no story over a whole page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.catalogue import Catalogue, Rows
+
+from .ranking import Ranking
+
+__all__ = ["Folded", "counts", "diversified", "fold"]
+
+Vectors = NDArray[np.float32]
+
+DIVERSIFIED = 50
+"""Articles, from the first on, that diversification may exchange."""
+SPAN, OF_ONE_STORY = 10, 3
+"""In each ten of them at most three are of one story."""
+SAME_STORY = 0.8
+"""Cosine of two articles' mean passage vectors from which they tell one story."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A ranking with one article of each group, its best. `others` has the rows of the rest of that article's group in
+    the answer, best first, by its own row, where there is a rest."""
+
+    ranking: Ranking
+    others: dict[int, Rows] = field(default_factory=dict)
+
+    @property
+    def articles(self) -> int:
+        """Articles of the answer, those folded away included."""
+        return len(self.ranking) + sum(len(rows) for rows in self.others.values())
+
+
+def fold(ranking: Ranking, groups: Rows) -> Folded:
+    """Let the best article of each group stand for all of the group; `groups` int64 is by catalogue row."""
+    labels = groups[ranking.rows]
+    _, first, members = np.unique(labels, return_index=True, return_inverse=True)
+    if len(first) == len(ranking):
+        return Folded(ranking)
+    leaders = first[members]
+    others: dict[int, list[int]] = {}
+    for position in np.flatnonzero(leaders != np.arange(len(ranking))).tolist():
+        others.setdefault(int(ranking.rows[leaders[position]]), []).append(int(ranking.rows[position]))
+    return Folded(
+        ranking.take(np.sort(first)), {leader: np.array(rows, np.int64) for leader, rows in others.items()}
+    )  # fmt: skip
+
+
+def counts(catalogue: Catalogue, name: str, rows: Rows, groups: Rows | None) -> tuple[tuple[str, int], ...]:
+    """How many hits there would be for each value of a field among the articles `rows`: with `groups` an article counts
+    only if no other of its group has the same value."""
+    if groups is not None:
+        pairs = np.column_stack((groups[rows], catalogue.codes[name][rows]))
+        rows = rows[np.unique(pairs, axis=0, return_index=True)[1]]
+    return catalogue.counts(name, rows)
+
+
+def diversified(ranking: Ranking, vectors: Vectors) -> Ranking:
+    """The ranking with at most three articles of one story in each ten of its first fifty, as far as there are others.
+
+    `vectors` float32 (m, d) are unit vectors of its first m articles; an article tells the story of the best article
+    that it has a cosine of SAME_STORY with. What is too much for a ten comes as early as it can in the next. Nothing
+    leaves the first m, and the scores stay as they are.
+    """
+    stories = _stories(vectors)
+    waiting = list(range(len(vectors)))
+    order: list[int] = []
+    while waiting:
+        told: dict[int, int] = {}
+        chosen: list[int] = []
+        for position in waiting:
+            if len(chosen) == SPAN:
+                break
+            if told.get(stories[position], 0) < OF_ONE_STORY:
+                told[stories[position]] = told.get(stories[position], 0) + 1
+                chosen.append(position)
+        rest = [position for position in waiting if position not in chosen]
+        # Where there is nothing else left, one story may go on.
+        short = SPAN - len(chosen)
+        order += chosen + rest[:short]
+        waiting = rest[short:]
+    return ranking.take(np.array([*order, *range(len(vectors), len(ranking))], np.int64))
+
+
+def _stories(vectors: Vectors) -> list[int]:
+    """For each article the position of the first one whose story it tells; its own where it is the first."""
+    alike = vectors @ vectors.T >= SAME_STORY
+    stories: list[int] = []
+    for position in range(len(vectors)):
+        firsts = [first for first in range(position) if stories[first] == first and alike[position, first]]
+        stories.append(firsts[0] if firsts else position)
+    return stories
