@@ -39,6 +39,7 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--runs", type=int, default=12)
     given = parser.parse_args()
+    machine = describe()
     with tempfile.TemporaryDirectory() as scratch:
         folder = index_of(given, Path(scratch))
         commands = {
@@ -68,7 +69,7 @@ def main() -> None:
             f"{name:24} {wall['median']:6.3f} s ({wall['min']:.3f} to {wall['max']:.3f}), processor "
             f"{processor['median']:.3f} s, {row['peak_bytes'] / 1e6:.0f} MB"
         )
-    save("cold", {"command": "make bench-cold", "machine": describe(), "runs": given.runs, "rows": rows}, given.out)
+    save("cold", {"command": "make bench-cold", "machine": machine, "runs": given.runs, "rows": rows}, given.out)
 
 
 if __name__ == "__main__":

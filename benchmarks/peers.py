@@ -132,6 +132,7 @@ def main() -> None:
     parser.add_argument("--only", choices=PEERS, help="One peer, beside Concord.")
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv-peers")
     given = parser.parse_args()
+    machine = describe()
     python = interpreter(given.venv.absolute())
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
@@ -147,7 +148,7 @@ def main() -> None:
         manifest = read_current(folder)
         result = {
             "command": "make bench-peers",
-            "machine": describe(),
+            "machine": machine,
             "articles": manifest.articles,
             "passages": manifest.passages,
             "indexed_articles": given.limit,

@@ -96,6 +96,7 @@ def main() -> None:
         "--one", type=Path, help=f"Measure this index in this process and print JSON: {__name__}'s own."
     )
     given = parser.parse_args()
+    machine = describe()
     if given.one:
         print(json.dumps(ask(given.one, given.queries, given.rounds)))
         return
@@ -119,7 +120,7 @@ def main() -> None:
                 f"{first['median_ms']} and {first['p95_ms']} ms; {row['resident_bytes']['afterwards'] / 1e6:.0f} MB"
             )
             print("  " + ", ".join(f"{stage} {value}" for stage, value in row["stages_median_ms"].items()))
-    save("query", {"command": "make bench-query", "machine": describe(), "rows": rows}, given.out)
+    save("query", {"command": "make bench-query", "machine": machine, "rows": rows}, given.out)
 
 
 if __name__ == "__main__":

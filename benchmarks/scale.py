@@ -136,6 +136,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--plot-only", type=Path)
     given = parser.parse_args()
+    machine = describe()
     out = given.out or RESULTS / "scale.json"
     before = json.loads(out.read_text("utf-8"))["rows"] if (given.resume or given.plot_only) and out.exists() else []
     if given.plot_only:
@@ -162,7 +163,7 @@ def main() -> None:
                     f"{row['derive_seconds']} s, query median {median} ms, 95th percentile {tail} ms, "
                     f"{row['resident_bytes']['afterwards'] / 1e6:.0f} MB"
                 )
-                save("scale", {"command": "make bench-scale", "machine": describe(), "rows": before}, out)
+                save("scale", {"command": "make bench-scale", "machine": machine, "rows": before}, out)
             if not given.scratch:
                 shutil.rmtree(folder, ignore_errors=True)
     if given.plot:

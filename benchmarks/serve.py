@@ -189,6 +189,7 @@ def main() -> None:
     parser.add_argument("--additions", type=int, default=5)
     parser.add_argument("--settings", default="", help="Further options for concord serve.")
     given = parser.parse_args()
+    machine = describe()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         folder = scratch / "served"
@@ -208,7 +209,7 @@ def main() -> None:
             memory["after_additions"] = resident_bytes(server.pid)
     result = {
         "command": "make bench-serve",
-        "machine": describe(),
+        "machine": machine,
         "settings": given.settings,
         "memory_bytes": memory,
         "one_client_ms": {

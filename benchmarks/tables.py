@@ -1,0 +1,173 @@
+"""Put the results of the benchmarks into docs/performance.md, so that no figure is copied by hand.
+
+Usage: python -m benchmarks.tables [--check]
+
+Each `<!-- results NAME -->` ... `<!-- end -->` of the page is filled from benchmarks/results/NAME.json, or says how to
+measure when there is no such result. With --check nothing is written, and the exit code is 1 when the page is not what
+the results say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.report import RESULTS, ROOT
+
+PAGE = ROOT / "docs" / "performance.md"
+_PART = re.compile(r"(<!-- results ([a-z_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+Found = dict[str, Any]
+
+
+def _range(value: dict[str, float], unit: str) -> str:
+    return f"{value['median']:g} {unit} ({value['min']:g} to {value['max']:g})"
+
+
+def _megabytes(value: float) -> str:
+    return f"{value / 1e6:,.0f} MB"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def cold(found: Found) -> str:
+    """Whole processes."""
+    rows = []
+    for name, row in found["rows"].items():
+        memory = _megabytes(row["peak_bytes"]) if "search" in name else ""
+        rows.append((f"`{name}`", _range(row["wall_s"], "s"), f"{row['processor_s']['median']:g} s", memory))
+    return _table(("process", "wall, median (least to most)", "processor", "peak memory"), rows)
+
+
+def query(found: Found) -> str:
+    """Warm queries, and where their time goes."""
+    rows, stages = [], []
+    for row in found["rows"]:
+        first = row["first_round"]
+        rows.append(
+            (
+                f"{row['lexical']}, {row['articles']:,} articles, {row['passages']:,} passages",
+                _range(row["median_ms"], "ms"),
+                _range(row["p95_ms"], "ms"),
+                f"{first['median_ms']:g} and {first['p95_ms']:g} ms",
+                _megabytes(row["resident_bytes"]["afterwards"]),
+            )
+        )
+        spent = sorted(row["stages_median_ms"].items(), key=lambda pair: -pair[1])
+        stages.append(f"{row['lexical']}: " + ", ".join(f"{name} {value:g}" for name, value in spent) + ".")
+    head = ("engine and archive", "median", "95th percentile", "first round, both", "memory")
+    return _table(head, rows) + "\n\nMedian milliseconds by stage, of the queries that have it: " + " ".join(stages)
+
+
+def serve(found: Found) -> str:
+    """Clients at once, and additions."""
+    load, memory, one = found["load"], found["memory_bytes"], found["one_client_ms"]
+    rows = [
+        ("memory at rest", _megabytes(memory["at_rest"])),
+        (
+            "memory after load, after additions",
+            f"{_megabytes(memory['after_load'])}, {_megabytes(memory['after_additions'])}",
+        ),
+        ("one client, median and 99th percentile", f"{one['p50']:g} and {one['p99']:g} ms"),
+        (f"{load['clients']} clients, answers a second", _range(load["answers_per_second"], "")),
+        (f"{load['clients']} clients, median", _range(load["p50_ms"], "ms")),
+        (f"{load['clients']} clients, 99th percentile", _range(load["p99_ms"], "ms")),
+        (f"{load['clients']} clients, failures", str(len(load["failures"]))),
+    ]
+    for part, title in (("adding_under_few_questions", "few questions"), ("adding_under_load", "all clients")):
+        row = found[part]
+        rows += [
+            (f"new article under {title}: found after", _range(row["found_after_seconds"], "s")),
+            ("... the command itself", _range(row["command_seconds"], "s")),
+            (
+                "... slowest question meanwhile, and 99th percentile of all",
+                f"{_range(row['slowest_question_ms'], 'ms')}, {row['all_p99_ms']:g} ms",
+            ),
+            ("... failures", str(len(row["failures"]))),
+        ]
+    return _table(("", ""), rows)
+
+
+def scale(found: Found) -> str:
+    """Growth."""
+    rows = []
+    for row in sorted(found["rows"], key=lambda row: (row["lexical"], row["articles"])):
+        sizes = row["bytes"]
+        rows.append(
+            (
+                row["lexical"],
+                f"{row['articles']:,}",
+                f"{row['passages']:,}",
+                f"{row['derive_seconds']:g} s",
+                f"{row['median_ms']['median']:g} / {row['p95_ms']['median']:g} ms",
+                _megabytes(row["resident_bytes"]["afterwards"]),
+                f"{sizes['lexical'] / 1e6:,.0f} + {sizes['vectors'] / 1e6:,.0f} + {sizes['store'] / 1e6:,.0f} MB",
+            )
+        )
+    head = ("engine", "articles", "passages", "derived in", "query, median / p95", "memory", "words + vectors + store")
+    return _table(head, rows)
+
+
+def peers(found: Found) -> str:
+    """Concord beside others."""
+    rows = []
+    for row in sorted(found["rows"], key=lambda row: float(row["median_ms"]["median"])):
+        own = row["own_article"]
+        rows.append(
+            (
+                row["name"],
+                f"{row['indexed_passages_per_second']:g}",
+                _range(row["median_ms"], "ms"),
+                _range(row["p95_ms"], "ms"),
+                f"{own['first']:.1%}",
+                f"{own['in_ten']:.1%}",
+            )
+        )
+    head = ("", "passages/s in", "query, median", "95th percentile", "own article first", "in ten")
+    told = f"{found['articles']:,} articles, {found['passages']:,} passages; indexing of {found['indexed_passages']:,}."
+    return _table(head, rows) + f"\n\n{told}"
+
+
+PARTS: dict[str, Callable[[Found], str]] = {
+    "cold": cold,
+    "query": query,
+    "serve": serve,
+    "scale": scale,
+    "peers": peers,
+}
+
+
+def part(name: str) -> str:
+    """The text for one result."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return f"Not measured yet: `make bench-{name}`.\n"
+    found = json.loads(path.read_text("utf-8"))
+    machine = found["machine"]
+    told = (
+        f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; load before {machine['load']}"
+    )
+    return f"{PARTS[name](found)}\n\n({told}; [result](../benchmarks/results/{name}.json))\n"
+
+
+def main() -> None:
+    """Fill the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    given = parser.parse_args()
+    before = PAGE.read_text("utf-8")
+    after = _PART.sub(lambda found: f"{found[1]}{part(found[2])}{found[3]}", before)
+    if given.check:
+        sys.exit(before != after)
+    PAGE.write_text(after, "utf-8")
+    print(f"Written to {PAGE}.")
+
+
+if __name__ == "__main__":
+    main()
