@@ -21,6 +21,7 @@ from .errors import IndexDamaged
 __all__ = [
     "CHECKSUMS_FILE",
     "FileSum",
+    "broken_files",
     "check_files",
     "check_folder",
     "files_below",
@@ -90,16 +91,23 @@ def files_below(folder: Path) -> list[str]:
     )
 
 
-def check_files(folder: Path, sums: Mapping[str, FileSum]) -> None:
-    """Raises IndexDamaged when a file in `folder` is missing or is not the one that was written there."""
+def broken_files(folder: Path, sums: Mapping[str, FileSum]) -> list[str]:
+    """A sentence for every file in `folder` that is missing or is not the one that was written there."""
     by_size = sorted(sums, key=lambda name: -sums[name].size)
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        reasons = dict(
-            zip(by_size, pool.map(lambda name: _what_is_wrong(folder / name, sums[name]), by_size), strict=True)
-        )
-    for name in sorted(sums):
-        if reason := reasons[name]:
-            raise IndexDamaged(f"The file '{folder / name}' {reason}: run 'concord rebuild' to make it new.")
+        found = pool.map(lambda name: _what_is_wrong(folder / name, sums[name]), by_size)
+        reasons = dict(zip(by_size, found, strict=True))
+    return [
+        f"The file '{folder / name}' {reasons[name]}: run 'concord rebuild' to make it new."
+        for name in sorted(sums)
+        if reasons[name]
+    ]
+
+
+def check_files(folder: Path, sums: Mapping[str, FileSum]) -> None:
+    """Raises IndexDamaged when a file in `folder` is missing or is not the one that was written there."""
+    for sentence in broken_files(folder, sums):
+        raise IndexDamaged(sentence)
 
 
 def write_sums(folder: Path) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from .catalogue import Catalogue
-from .checksums import files_below, sum_file
+from .checksums import FileSum, files_below, sum_file
+from .damage import damaged_articles
 from .encoding import carried_encoder, prepare_encoder
 from .errors import IndexDamaged, IndexMismatch, IndexNotFound
 from .faiss_index import FaissIndex, update_vectors
@@ -110,7 +111,7 @@ def commit_generation(
             passages=len(FaissIndex(draft / VECTOR_FOLDER, catalogue)),
             store=store.path.name,
             store_token=token,
-            files={name: sum_file(draft / name) for name in files_below(draft)},
+            files=_sums(draft, old_folder, previous),
         )
         manifest.save(draft)
     # What a generation consists of must outlive the log that it was written to first.
@@ -121,15 +122,20 @@ def commit_generation(
 
 
 def rebuild(
-    index_dir: str | Path, tell: Callable[[str], None] = lambda _: None, *, lexical: str | None = None
+    index_dir: str | Path,
+    tell: Callable[[str], None] = lambda _: None,
+    *,
+    lexical: str | None = None,
+    drop_damaged: bool = False,
 ) -> Manifest:
     """Make the derived indexes new from the store, without encoding a text and without opening the old ones.
 
     The new generation has the articles of the one that answers now; what an interrupted run has stored since waits for
     the next run. The exported encoder is made again if it cannot be loaded. `lexical` names the lexical engine; None
-    keeps the one there is. Raises IndexNotFound when nothing was ever indexed, IndexMismatch for an index of another
-    format, IndexDamaged when the store is gone or itself damaged, EncoderError when an encoder to export is not on this
-    machine, and UsageError for an engine that is not there.
+    keeps the one there is. `drop_damaged` lets articles go whose rows are not as they were stored, and `tell` names
+    them; a run of the indexer then takes them in again. Raises IndexNotFound when nothing was ever indexed,
+    IndexMismatch for an index of another format, IndexDamaged when the store is gone or itself damaged, EncoderError
+    when an encoder to export is not on this machine, and UsageError for an engine that is not there.
     """
     if lexical is not None:
         check_engine(lexical)
@@ -141,6 +147,10 @@ def rebuild(
         store = Store(folder, writable=True, name=name)
         try:
             answering = current if store.committed(current) else store.newest_committed()
+            if drop_damaged and answering:
+                with store.transaction():
+                    for sentence in _drop_damaged(store, answering):
+                        tell(sentence)
             if committed := store.committed(answering):
                 if store.contents(answering) != (committed.articles, committed.digest):
                     raise IndexDamaged.lost_articles(folder, committed.articles, answering)
@@ -153,7 +163,7 @@ def rebuild(
             if recipe.query_encoder == "onnx" and carried_encoder(folder, recipe.encoder) is None:
                 prepare_encoder(folder, recipe, recipe.encoder.name)
             folders = [int(found.name) for found in generation_folders(folder)]
-            target = max(answering, current, *folders[:1]) + 1
+            target = max(answering, *folders[:1]) + 1
             with store.transaction():
                 store.forget_after(answering)
                 store.postpone(answering, target - answering)
@@ -161,6 +171,32 @@ def rebuild(
             return commit_generation(folder, store, target, None, recipe, lexical=engine, tell=tell)
         finally:
             store.close()
+
+
+def _drop_damaged(store: Store, generation: int) -> Iterator[str]:
+    """Delete damaged articles, and take what is left for what `generation` consists of; a sentence for each."""
+    noted = store.recipe()
+    if noted is None:
+        return
+    dimension = Recipe.from_json(noted).encoder.dimension
+    damaged = damaged_articles(store, store.docs(store.newest_generation()), dimension)
+    damaged |= damaged_articles(store, store.docs(generation), dimension)
+    store.delete(damaged)
+    store.note_generation(generation)
+    for sentence in damaged.values():
+        yield f"dropped: {sentence.partition('. ')[0]}"
+
+
+def _sums(draft: Path, old_folder: Path | None, previous: Manifest | None) -> dict[str, FileSum]:
+    """The checksums of a draft; a file that goes on as it was keeps the one that it had when it was written."""
+    sums: dict[str, FileSum] = {}
+    for name in files_below(draft):
+        path = draft / name
+        if previous and old_folder and name in previous.files and path.samefile(old_folder / name):
+            sums[name] = previous.files[name]
+        else:
+            sums[name] = sum_file(path)
+    return sums
 
 
 def _whatever_answers(index_dir: Path) -> tuple[int, str]:

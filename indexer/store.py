@@ -307,6 +307,10 @@ class Store:
         self._db.execute("DELETE FROM generations WHERE generation < ?", (generation,))
         return self._db.execute("DELETE FROM articles WHERE removed <= ?", (generation,)).rowcount
 
+    def delete(self, docs: Iterable[int]) -> None:
+        """Delete article rows that are of no use to any generation, because they are damaged."""
+        self._db.executemany("DELETE FROM articles WHERE doc = ?", ((doc,) for doc in docs))
+
     def give_back(self) -> None:
         """Give the pages of deleted rows back to the file system; outside of a transaction."""
         self._db.executescript("PRAGMA incremental_vacuum")  # `execute` would take its first step only
@@ -382,12 +386,12 @@ class Store:
         for chunk in _chunks(docs):
             marks = ",".join("?" * len(chunk))
             rows = self._db.execute(
-                'SELECT a.digests, p.passage, p.doc, p.ordinal, p.start, p."end" FROM articles a'
-                f" JOIN passages p ON p.doc = a.doc WHERE a.doc IN ({marks}) ORDER BY a.doc, p.ordinal",
+                'SELECT a.doc, a.digests, p.passage, p.doc, p.ordinal, p.start, p."end" FROM articles a'
+                f" LEFT JOIN passages p ON p.doc = a.doc WHERE a.doc IN ({marks}) ORDER BY a.doc, p.ordinal",
                 chunk,
             )
-            for (doc, digests), group in groupby(rows, key=lambda row: (row[2], row[0])):
-                of_article = [row[1:] for row in group]
+            for (doc, digests), group in groupby(rows, key=lambda row: row[:2]):
+                of_article = [row[2:] for row in group if row[2] is not None]
                 if passages_digest(of_article) != part(digests, 1):
                     raise self._damaged(doc, "the passages")
                 for row in of_article:
@@ -421,6 +425,10 @@ class Store:
                 )
             block = np.frombuffer(raw, np.float16).astype(np.float32).reshape(len(rows), dimension)
             yield [row[1] for row in rows], [row[2] for row in rows], block
+
+    def flaws(self) -> list[str]:
+        """What SQLite itself finds wrong with the file: broken pages, indexes that differ from their tables."""
+        return [str(row[0]) for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"]
 
     def _damaged(self, doc: int, what: str) -> IndexDamaged:
         (article_id,) = self.ids([doc]).values() or ("",)

@@ -23,6 +23,7 @@ __all__ = [
     "RelatedArticles",
     "article_to_json",
     "build_report_to_json",
+    "check_report_to_json",
     "dumps",
     "related_to_json",
     "results_to_json",
@@ -70,6 +71,11 @@ def status_to_json(status: Any) -> dict[str, Any]:
 
 def build_report_to_json(report: Any) -> dict[str, Any]:
     """What a run of the indexer did (`indexer.build.BuildReport`) as JSON values."""
+    return _to_json(report)
+
+
+def check_report_to_json(report: Any) -> dict[str, Any]:
+    """What a check of an index found (`indexer.checking.CheckReport`) as JSON values."""
     return _to_json(report)
 
 

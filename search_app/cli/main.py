@@ -20,6 +20,7 @@ _COMMANDS = {
     "related": ("search", "Show the articles most like one article."),
     "show": ("search", "Show one article."),
     "status": ("maintain", "Say what the index is made of."),
+    "check": ("maintain", "Verify every part of the index."),
     "rebuild": ("maintain", "Make the derived indexes new from the store."),
     "eval": ("eval", "Measure the rankings on a judged collection."),
     "serve": ("serve", "Serve the search page and the HTTP API."),

@@ -18,7 +18,7 @@ from search_app.cli import main
 from search_app.cli.terminal import harmless, marked
 from tests.archive import Archive, story
 
-COMMANDS = ("index", "search", "related", "show", "status", "rebuild", "serve")
+COMMANDS = ("index", "search", "related", "show", "status", "check", "rebuild", "serve")
 
 
 def run(*arguments: str | Path) -> Result:
@@ -75,7 +75,9 @@ def test_indexing_prints_the_same_as_json(archive: Archive) -> None:
     assert json.loads(again.stdout)["removed"] == 1
 
 
-@pytest.mark.parametrize("command", [["search", "x"], ["show", "x"], ["related", "x"], ["status"], ["rebuild"]])
+@pytest.mark.parametrize(
+    "command", [["search", "x"], ["show", "x"], ["related", "x"], ["status"], ["check"], ["rebuild"]]
+)
 def test_a_missing_index_is_one_sentence(tmp_path: Path, command: Sequence[str]) -> None:
     result = run(*command, "--index-dir", tmp_path / "nowhere")
     assert "There is no index in" in complaint(result)
@@ -152,6 +154,30 @@ def test_show_related_status_and_rebuild(built: Archive) -> None:
     assert rebuilt.stdout == "2 articles in 2 passages, generation 2.\n"
     assert "rebuilding: lexical" in rebuilt.stderr
     assert json.loads(run("rebuild", "--json", *place).stdout)["generation"] == 3
+
+
+def test_a_check_says_what_is_wrong_and_what_mends_it(built: Archive) -> None:
+    place = ("--index-dir", built.index_dir)
+    sound = run("check", *place)
+    assert sound.stdout.startswith("sound: generation 1, 2 articles, 2 passages")
+    assert [line.removeprefix("checking: ") for line in sound.stderr.splitlines()] == [
+        "current",
+        "files",
+        "encoder",
+        "store",
+        "lexical",
+        "vectors",
+    ]
+    labels = built.index_dir / "generations" / "00000001" / "catalogue.json"
+    labels.write_text(labels.read_text().replace("World", "Earth"))
+    broken = run("check", *place)
+    assert broken.exit_code == 1
+    assert "checksum differs" in broken.stdout
+    assert "concord rebuild" in broken.stdout
+    report = json.loads(run("check", "--json", *place).stdout)
+    assert (report["ok"], [problem["part"] for problem in report["problems"]]) == (False, ["files"])
+    run("rebuild", *place)
+    assert json.loads(run("check", "--json", *place).stdout)["ok"]
 
 
 HOSTILE = "\x1b[31mred\x1b[0m \x9b2J \u202etxet\u202c \u2066x\u2069 \r\x07\x08bell \ud800"
