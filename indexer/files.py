@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .errors import ConcordError, IndexDamaged
 
-__all__ = ["drafted", "link_or_copy", "write_atomically", "writing"]
+__all__ = ["drafted", "link_or_copy", "sync_folder", "sync_tree", "write_atomically", "writing"]
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -30,10 +30,10 @@ def write_atomically(path: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     draft.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_tree(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
     """Have every file below `folder`, and the folders themselves, on disk before this returns."""
     for parent, _, files in os.walk(folder):
         for name in files:
@@ -42,10 +42,10 @@ def _sync_tree(folder: Path) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        _sync_folder(Path(parent))
+        sync_folder(Path(parent))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Have the names in a folder on disk: a file or folder that was just created, renamed or removed in it."""
     if os.name == "nt":  # Windows cannot open folders for syncing, and does not need it.
         return
@@ -64,10 +64,10 @@ def drafted(folder: Path) -> Iterator[Path]:
     draft.mkdir(parents=True)
     try:
         yield draft
-        _sync_tree(draft)
+        sync_tree(draft)
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise

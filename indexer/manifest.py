@@ -15,6 +15,7 @@ from .files import write_atomically
 __all__ = [
     "CURRENT_FILE",
     "FORMAT_VERSION",
+    "MANIFEST_FILE",
     "Chunking",
     "Manifest",
     "Recipe",
@@ -28,7 +29,7 @@ __all__ = [
 
 FORMAT_VERSION = 2
 CURRENT_FILE = "CURRENT"
-_MANIFEST_FILE = "manifest.json"
+MANIFEST_FILE = "manifest.json"
 _STORE_NAME = re.compile(r"store(-\d{8})?\.sqlite")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
@@ -106,7 +107,7 @@ class Manifest:
         """
         check_files(folder, self.files)
         for name in files_below(folder):
-            if name not in self.files and name != _MANIFEST_FILE:
+            if name not in self.files and name != MANIFEST_FILE:
                 raise IndexDamaged(
                     f"The file '{folder / name}' does not belong to generation {self.generation}: "
                     "run 'concord rebuild' to make the generation new."
@@ -114,12 +115,12 @@ class Manifest:
 
     def save(self, folder: Path) -> None:
         """Write the manifest into a generation's folder."""
-        (folder / _MANIFEST_FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
+        (folder / MANIFEST_FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
 
     @classmethod
     def load(cls, folder: Path, xxh3: str | None = None) -> Manifest:
         """Read the manifest of a generation, whose checksum must be `xxh3`. Raises IndexDamaged or IndexMismatch."""
-        path = folder / _MANIFEST_FILE
+        path = folder / MANIFEST_FILE
         try:
             data = path.read_bytes()
             if xxh3 is not None and sum_bytes(data) != xxh3:
@@ -184,7 +185,7 @@ def switch_to(index_dir: Path, generation: int) -> None:
 
     CURRENT holds the generation and the checksum of its manifest, and the manifest those of all other files.
     """
-    manifest = (generation_folder(index_dir, generation) / _MANIFEST_FILE).read_bytes()
+    manifest = (generation_folder(index_dir, generation) / MANIFEST_FILE).read_bytes()
     write_atomically(index_dir / CURRENT_FILE, f"{generation} {sum_bytes(manifest)}\n")
 
 

@@ -426,6 +426,22 @@ class Store:
             block = np.frombuffer(raw, np.float16).astype(np.float32).reshape(len(rows), dimension)
             yield [row[1] for row in rows], [row[2] for row in rows], block
 
+    def copy(self, path: Path, generation: int) -> None:
+        """Write a store that has just the articles of a generation, as one moment sees them, into a new file."""
+        copied = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._db.backup(copied)
+            copied.execute("PRAGMA journal_mode = DELETE")
+            copied.execute("PRAGMA foreign_keys = ON")
+            copied.execute("BEGIN")
+            copied.execute(f"DELETE FROM articles WHERE NOT ({_ALIVE})", {"generation": generation})
+            copied.execute("UPDATE articles SET removed = NULL WHERE removed IS NOT NULL")
+            copied.execute("DELETE FROM generations WHERE generation <> ?", (generation,))
+            copied.execute("COMMIT")
+            copied.executescript("PRAGMA incremental_vacuum")
+        finally:
+            copied.close()
+
     def flaws(self) -> list[str]:
         """What SQLite itself finds wrong with the file: broken pages, indexes that differ from their tables."""
         return [str(row[0]) for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"]

@@ -22,6 +22,7 @@ __all__ = [
     "ArticleDocument",
     "RelatedArticles",
     "article_to_json",
+    "backup_report_to_json",
     "build_report_to_json",
     "check_report_to_json",
     "dumps",
@@ -67,6 +68,11 @@ def related_to_json(article_id: str, hits: Iterable[Hit]) -> dict[str, Any]:
 def status_to_json(status: Any) -> dict[str, Any]:
     """The state of an index (a dataclass, `SearchEngine.status()`) as JSON values."""
     return _to_json(status)
+
+
+def backup_report_to_json(report: Any) -> dict[str, Any]:
+    """What was backed up or put back (`indexer.backup.BackupReport`) as JSON values."""
+    return _to_json(report)
 
 
 def build_report_to_json(report: Any) -> dict[str, Any]:

@@ -22,6 +22,8 @@ _COMMANDS = {
     "status": ("maintain", "Say what the index is made of."),
     "check": ("maintain", "Verify every part of the index."),
     "rebuild": ("maintain", "Make the derived indexes new from the store."),
+    "backup": ("backup", "Write the index into one file."),
+    "restore": ("backup", "Put a backup in the place of the index."),
     "eval": ("eval", "Measure the rankings on a judged collection."),
     "serve": ("serve", "Serve the search page and the HTTP API."),
 }

@@ -18,7 +18,7 @@ from search_app.cli import main
 from search_app.cli.terminal import harmless, marked
 from tests.archive import Archive, story
 
-COMMANDS = ("index", "search", "related", "show", "status", "check", "rebuild", "serve")
+COMMANDS = ("index", "search", "related", "show", "status", "check", "rebuild", "backup", "restore", "serve")
 
 
 def run(*arguments: str | Path) -> Result:
@@ -178,6 +178,19 @@ def test_a_check_says_what_is_wrong_and_what_mends_it(built: Archive) -> None:
     assert (report["ok"], [problem["part"] for problem in report["problems"]]) == (False, ["files"])
     run("rebuild", *place)
     assert json.loads(run("check", "--json", *place).stdout)["ok"]
+
+
+def test_a_backup_is_written_and_put_back(built: Archive, tmp_path: Path) -> None:
+    saved = tmp_path / "saved.concord"
+    written = run("backup", saved, "--index-dir", built.index_dir)
+    assert re.match(r"written: .*saved\.concord, .* MB, generation 1, 2 articles in 2 passages", written.stdout)
+    assert written.stderr == "writing: store\nwriting: files\n"
+    report = json.loads(run("backup", saved, "--json", "--index-dir", built.index_dir).stdout)
+    assert report["bytes"] == saved.stat().st_size
+    place = ("--index-dir", tmp_path / "new")
+    assert json.loads(run("restore", saved, "--json", *place).stdout)["articles"] == 2
+    assert "What amber means" in run("search", "amber", *place).stdout
+    assert "cannot be used" in complaint(run("restore", tmp_path / "none", *place))
 
 
 HOSTILE = "\x1b[31mred\x1b[0m \x9b2J \u202etxet\u202c \u2066x\u2069 \r\x07\x08bell \ud800"
