@@ -1,4 +1,6 @@
-"""The vector index: FAISS segments that are written once, exact inner product over half-precision vectors.
+"""The vector index: FAISS segments that are written once, inner product over half-precision vectors.
+
+All vectors of a segment are looked at, except in large ones: there short codes give candidates (vector_codes.py).
 
 An update writes one new segment and takes along, by hard link, the older ones that are much larger than it; smaller
 ones are merged into it. So the work of an update is in proportion to what changed, and the number of segments grows
@@ -21,6 +23,7 @@ from .catalogue import Catalogue, Mask, Rows
 from .encoder import Vectors
 from .errors import IndexDamaged
 from .files import link_or_copy
+from .vector_codes import EXACT_UP_TO, Codes, cosines
 from .vectors import PassageScores, VectorSource
 
 __all__ = ["FaissIndex", "update_vectors"]
@@ -31,6 +34,9 @@ _MERGE_RATIO = 3
 """A segment at most this many times as large as what is added is merged into the new one."""
 _MAX_DEAD = 0.25
 """A segment with a larger share of removed passages is rewritten."""
+
+_LEAST_USABLE = 0.25
+"""Share of a segment that has to be usable for its codes to be worth scanning."""
 
 FileId = tuple[int, int, int]
 """Device, inode and time of the last change."""
@@ -53,10 +59,11 @@ class FaissIndex:
             self._manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
             known = {segment.file: segment for segment in like._segments} if like is not None else {}
             self._segments: list[_Segment] = [
-                _Segment.load(folder, name, catalogue, known) for name in self._manifest["segments"]
+                _Segment.load(folder, name, self._manifest["segments"][name], catalogue, known)
+                for name in self._manifest["segments"]
             ]
             self._mean = _Sum.load(folder / _SUM).mean()
-        except (OSError, ValueError, KeyError, RuntimeError, BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, BadZipFile) as error:
             raise IndexDamaged(
                 f"The vector index in '{folder}' cannot be read ({error}): run 'concord rebuild' to make it new."
             ) from error
@@ -67,6 +74,15 @@ class FaissIndex:
 
     def __len__(self) -> int:
         return int(sum(np.count_nonzero(segment.rows >= 0) for segment in self._segments))
+
+    @property
+    def recall(self) -> float | None:
+        """See VectorIndex."""
+        sizes = [len(segment.rows) for segment in self._segments]
+        if all(segment.codes is None for segment in self._segments):
+            return None
+        found = [1.0 if segment.codes is None else segment.codes.recall for segment in self._segments]
+        return float(np.average(found, weights=sizes))
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -89,9 +105,7 @@ class FaissIndex:
         for segment, start, end in zip(self._segments, self._offsets[:-1], self._offsets[1:], strict=True):
             local = positions[(positions >= start) & (positions < end)] - start
             if len(local):
-                # Not `@`: for so little work, BLAS spends more time on waking threads.
-                scores = np.einsum("nd,d->n", segment.index.reconstruct_batch(local), query)
-                parts.append((segment.rows[local], segment.passages[local], scores.astype(np.float32)))
+                parts.append((segment.rows[local], segment.passages[local], cosines(segment.index, query, local)))
         if not parts:
             return PassageScores(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
         return PassageScores(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -115,13 +129,14 @@ class FaissIndex:
 
 
 class _Segment:
-    """One FAISS file with, beside it, the passage and article rows of its vectors."""
+    """One FAISS file with, beside it, the passage and article rows of its vectors, and codes where it is large."""
 
-    __slots__ = ("alive", "docs", "file", "index", "passages", "rows")
+    __slots__ = ("alive", "codes", "docs", "file", "index", "passages", "rows")
 
-    def __init__(self, file: FileId, index: Any, passages: Rows, docs: Rows, rows: Rows) -> None:
+    def __init__(self, file: FileId, index: Any, codes: Codes | None, passages: Rows, docs: Rows, rows: Rows) -> None:
         self.file = file
         self.index = index
+        self.codes = codes
         self.passages = passages
         self.docs = docs
         self.rows = rows
@@ -129,31 +144,45 @@ class _Segment:
 
     @classmethod
     def load(
-        cls, folder: Path, name: str, catalogue: Catalogue, known: Mapping[FileId, _Segment] = MappingProxyType({})
+        cls,
+        folder: Path,
+        name: str,
+        settings: Mapping[str, float] | None,
+        catalogue: Catalogue,
+        known: Mapping[FileId, _Segment] = MappingProxyType({}),
     ) -> _Segment:
+        """`settings` are those of its codes; None where it has none."""
         import faiss
 
         # Segments are never changed and go from generation to generation as hard links.
         found = (folder / f"{name}.faiss").stat()
         file = (found.st_dev, found.st_ino, found.st_mtime_ns)
         if (same := known.get(file)) is not None:
-            return cls(file, same.index, same.passages, same.docs, catalogue.rows_of(same.docs))
-        index = faiss.read_index(str(folder / f"{name}.faiss"))
+            return cls(file, same.index, same.codes, same.passages, same.docs, catalogue.rows_of(same.docs))
+        # Mapped, so that servers and generations share the memory, and only what is read takes any.
+        index = faiss.read_index(str(folder / f"{name}.faiss"), faiss.IO_FLAG_MMAP_IFC)
+        codes = None if settings is None else Codes.load(folder / f"{name}.codes.faiss", settings)
         columns = np.load(folder / f"{name}.npy", allow_pickle=False)
-        if columns.shape != (2, index.ntotal):
+        if columns.shape != (2, index.ntotal) or (codes and codes.index.ntotal != index.ntotal):
             raise ValueError(f"segment {name} has {index.ntotal} vectors and rows of shape {columns.shape}")
-        return cls(file, index, columns[0], columns[1], catalogue.rows_of(columns[1]))
+        return cls(file, index, codes, columns[0], columns[1], catalogue.rows_of(columns[1]))
 
     def search(self, faiss: Any, query: NDArray[np.float32], count: int, allowed: Mask | None) -> PassageScores:
         usable = self.alive if allowed is None else self.alive & allowed[self.rows]
         usable_count = int(np.count_nonzero(usable))
-        parameters = None
-        if usable_count < len(usable):
-            bitmap = np.packbits(usable, bitorder="little")
-            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bitmap))
         wanted = min(count, usable_count)
         if wanted == 0:
             return PassageScores(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+        all_usable = usable_count == len(usable)
+        # Of few, all are looked at: that is exact, and no slower.
+        if self.codes is not None and usable_count > max(EXACT_UP_TO, _LEAST_USABLE * len(usable)):
+            hits, scores = self.codes.nearest(self.index, query, wanted, None if all_usable else usable)
+            if len(hits) == wanted:
+                return PassageScores(self.rows[hits], self.passages[hits], scores)
+        parameters = None
+        if not all_usable:
+            bitmap = np.packbits(usable, bitorder="little")
+            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bitmap))
         scores, found = self.index.search(query[None, :], wanted, params=parameters)
         hits = found[0]
         kept = hits >= 0
@@ -177,11 +206,11 @@ def update_vectors(
     """
     import faiss
 
-    segments: list[str] = []
+    segments: dict[str, dict[str, float] | None] = {}
     total = _Sum(0, np.zeros(dimension))
     if previous is not None:
         manifest = json.loads((previous / _MANIFEST).read_text("utf-8"))
-        segments = list(manifest["segments"])
+        segments = manifest["segments"]
         total = _Sum.load(previous / _SUM)
     for _, _, block in removed:
         total.add(block, -1)
@@ -194,24 +223,28 @@ def update_vectors(
         index.add(np.ascontiguousarray(block, np.float32))
         columns.append(np.array([passages, docs], np.int64))
 
-    kept: list[str] = []
-    loaded = [(old, _Segment.load(previous, old, catalogue)) for old in segments] if previous else []
+    kept: dict[str, dict[str, float] | None] = {}
+    loaded = [(old, _Segment.load(previous, old, segments[old], catalogue)) for old in segments] if previous else []
     # Smallest first: what has been merged so far decides whether the next larger one is merged too.
     for old, segment in sorted(loaded, key=lambda pair: np.count_nonzero(pair[1].alive)):
         alive = int(np.count_nonzero(segment.alive))
         dead = len(segment.rows) - alive
         if previous and alive > _MERGE_RATIO * max(index.ntotal, 1) and dead <= _MAX_DEAD * len(segment.rows):
-            kept.append(old)
-            for suffix in ("faiss", "npy"):
+            kept[old] = segments[old]
+            for suffix in ("faiss", "npy", *(["codes.faiss"] if segment.codes else [])):
                 link_or_copy(previous / f"{old}.{suffix}", folder / f"{old}.{suffix}")
         elif alive:
             positions = np.flatnonzero(segment.alive)
             index.add(segment.index.reconstruct_batch(positions))
             columns.append(np.array([segment.passages[positions], catalogue.docs[segment.rows[positions]]], np.int64))
     if index.ntotal:
-        kept.append(name)
+        rows = np.concatenate(columns, axis=1)
         faiss.write_index(index, str(folder / f"{name}.faiss"))
-        np.save(folder / f"{name}.npy", np.concatenate(columns, axis=1))
+        np.save(folder / f"{name}.npy", rows)
+        codes = Codes.make(index, rows[1])
+        kept[name] = codes.settings() if codes else None
+        if codes:
+            codes.save(folder / f"{name}.codes.faiss")
     total.save(folder / _SUM)
     (folder / _MANIFEST).write_text(json.dumps({"dimension": dimension, "segments": kept}) + "\n", "utf-8")
 

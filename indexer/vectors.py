@@ -43,6 +43,11 @@ class VectorIndex(Protocol):
         ...
 
     @property
+    def recall(self) -> float | None:
+        """The share of an exact search's answer that a search finds, measured at build; None where all is exact."""
+        ...
+
+    @property
     def mean(self) -> NDArray[np.float64]:
         """The mean vector (d,) of the passages of this generation; zeros when there are none."""
         ...

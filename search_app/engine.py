@@ -54,8 +54,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """What an index is made of. Dates are ISO 8601, sizes bytes; `oldest` and `newest` are article dates; `stale` says
-    why a newer generation does not answer, where there is one that cannot be opened."""
+    """What an index is made of.
+
+    `vector_search` is 'exact', or 'codes' where large parts are searched by short codes first; `vector_recall` is then
+    the share of an exact search's answer that it finds, measured when the index was written. Dates are ISO 8601, sizes
+    bytes; `oldest` and `newest` are article dates; `stale` says why a newer generation does not answer, where there is
+    one that cannot be opened."""
 
     generation: int
     created_at: str
@@ -73,6 +77,8 @@ class IndexStatus:
     passage_window: int
     passage_overlap: int
     lexical: str
+    vector_search: str
+    vector_recall: float
     format_version: int
     concord_version: str
     size_bytes: int
@@ -299,6 +305,8 @@ class SearchEngine:
             passage_window=manifest.chunking.window,
             passage_overlap=manifest.chunking.overlap,
             lexical=manifest.lexical,
+            vector_search="exact" if snapshot.vectors.recall is None else "codes",
+            vector_recall=1.0 if snapshot.vectors.recall is None else round(snapshot.vectors.recall, 4),
             format_version=manifest.format_version,
             concord_version=manifest.concord_version,
             size_bytes=_size(self._source.index_dir),

@@ -1,0 +1,149 @@
+"""Short codes of the vectors of a large segment: candidates are found among them and scored again with the vectors.
+
+Product quantisation with 4 bits for every two dimensions (Jégou, Douze and Schmid 2011), scanned in registers (André,
+Kermarrec and Le Scouarnec 2015; FAISS's FastScan). Very large segments are cut into lists besides, of which only those
+near the query are scanned. What was compared: docs/performance.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .catalogue import Mask, Rows
+
+__all__ = ["EXACT_UP_TO", "LEAST_RECALL", "Codes", "cosines"]
+
+EXACT_UP_TO = 50_000
+"""Vectors of a segment up to which all are looked at: that takes about 4 ms."""
+LEAST_RECALL = 0.99
+"""Where the codes of a segment find less of what an exact search finds, all vectors are looked at after all."""
+_LISTS_FROM = 400_000
+"""Vectors of a segment from which it is cut into lists."""
+_CANDIDATES = 2
+"""Candidates for every passage wanted."""
+_SAMPLE = 100
+_WANTED, _ARTICLES = 1000, 200
+_TRAINING = 50_000
+_BLOCK = 50_000
+_SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """The codes of a segment.
+
+    `lists` is how many lists a search scans, 0 where there are none. `recall` was measured when they were made: vectors
+    of the segment itself as queries, the share of the first 200 articles of an exact search of 1,000 passages that are
+    among the first 200 found with the codes.
+    """
+
+    index: Any
+    lists: int
+    recall: float
+
+    def candidates(self, query: NDArray[np.float32], count: int) -> Rows:
+        """About `count` numbers of vectors that are near the query (d,), ascending."""
+        import faiss
+
+        parameters = None
+        if self.lists:
+            parameters = faiss.IVFSearchParameters()
+            parameters.nprobe = self.lists
+        found = self.index.search(query[None, :], min(count, self.index.ntotal), params=parameters)[1][0]
+        return np.sort(found[found >= 0])
+
+    def nearest(
+        self, exact: Any, query: NDArray[np.float32], count: int, usable: Mask | None = None
+    ) -> tuple[Rows, NDArray[np.float32]]:
+        """The numbers of the `count` nearest vectors of those that are `usable`, best first, and their cosines.
+
+        Fewer where too few of the candidates are usable.
+        """
+        share = 1.0 if usable is None else max(float(usable.mean()), 1e-3)
+        found = self.candidates(query, int(_CANDIDATES * count / share))
+        if usable is not None:
+            found = found[usable[found]]
+        scores = cosines(exact, query, found)
+        best = np.argsort(-scores, kind="stable")[:count]
+        return found[best], scores[best]
+
+    def settings(self) -> dict[str, float]:
+        """For `load`."""
+        return {"lists": self.lists, "recall": self.recall}
+
+    def save(self, path: Path) -> None:
+        """Write the codes; `settings` go elsewhere."""
+        import faiss
+
+        faiss.write_index(self.index, str(path))
+
+    @classmethod
+    def load(cls, path: Path, settings: Mapping[str, float]) -> Codes:
+        """Raises RuntimeError, KeyError or ValueError for what is no file of codes."""
+        import faiss
+
+        index = faiss.read_index(str(path))
+        lists = int(settings["lists"])
+        if bool(lists) != isinstance(index, faiss.IndexIVF):
+            raise ValueError(f"'{path}' has other codes than its settings say")
+        return cls(index, lists, float(settings["recall"]))
+
+    @classmethod
+    def make(cls, exact: Any, articles: Rows) -> Codes | None:
+        """Codes for the vectors of `exact`, of which `articles` (n,) says whose they are.
+
+        None where they are not worth it: too few vectors, or codes that find too little.
+        """
+        import faiss
+
+        count, dimension = exact.ntotal, exact.d
+        if count <= EXACT_UP_TO or dimension % 2:
+            return None
+        rng = np.random.default_rng(_SEED)
+        product, parts = faiss.METRIC_INNER_PRODUCT, dimension // 2
+        lists = int(4 * np.sqrt(count)) if count >= _LISTS_FROM else 0
+        index: Any
+        if lists:
+            index = faiss.IndexIVFPQFastScan(faiss.IndexFlatIP(dimension), dimension, lists, parts, 4, product)
+            # Codes of the vectors themselves, not of what is left after the list's centre: one table serves all lists.
+            index.by_residual = False
+        else:
+            index = faiss.IndexPQFastScan(dimension, parts, 4, product)
+        trained = np.sort(rng.choice(count, min(count, max(_TRAINING, 40 * lists)), replace=False))
+        index.train(exact.reconstruct_batch(trained))
+        for start in range(0, count, _BLOCK):
+            index.add(exact.reconstruct_n(start, min(_BLOCK, count - start)))
+        queries = exact.reconstruct_batch(rng.choice(count, _SAMPLE, replace=False))
+        truth = [_first_articles(exact.search(query[None, :], _WANTED)[1][0], articles) for query in queries]
+        probed = max(lists // 32, 1) if lists else 0
+        while True:
+            codes = cls(index, probed, 0.0)
+            shares = [
+                len(np.intersect1d(right, _first_articles(codes.nearest(exact, query, _WANTED)[0], articles)))
+                / len(right)
+                for query, right in zip(queries, truth, strict=True)
+            ]
+            recall = round(float(np.mean(shares)), 4)
+            if recall >= LEAST_RECALL:
+                return cls(index, probed, recall)
+            if probed >= lists // 2:
+                return None
+            probed *= 2
+
+
+def cosines(exact: Any, query: NDArray[np.float32], numbers: Rows) -> NDArray[np.float32]:
+    """The inner products of the query (d,) with the vectors at `numbers`."""
+    # Not `@`: for so little work, BLAS spends more time on waking threads.
+    products: NDArray[np.float32] = np.einsum("nd,d->n", exact.reconstruct_batch(numbers), query)
+    return products
+
+
+def _first_articles(found: Rows, articles: Rows) -> Rows:
+    of = articles[found]
+    return of[np.sort(np.unique(of, return_index=True)[1])][:_ARTICLES]
