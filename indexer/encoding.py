@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from .encoder import EncoderSpec, Vectors, fingerprint, model_folder
 from .errors import EncoderError, IndexDamaged, IndexMismatch
+from .export_process import export_apart
 from .manifest import Recipe, encoder_folder
 from .onnx_encoder import OnnxEncoder
 from .runtimes import Runtime, candidates, fastest, sample
@@ -78,6 +80,10 @@ def prepare_encoder(index_dir: Path, recipe: Recipe | None, name: str) -> tuple[
         _same_encoder(index_dir, recipe.encoder, name, print_of_folder)
         if recipe.query_encoder == "onnx" and (carried := carried_encoder(index_dir, recipe.encoder)) is not None:
             return PassageEncoder(name, carried), "onnx"
+    elif "torch" not in sys.modules and sys.executable:
+        exported, failure = export_apart(name, index_dir)
+        if not failure:
+            return PassageEncoder(name, OnnxEncoder(encoder_folder(index_dir, exported))), "onnx"
     from .torch_encoder import TorchEncoder, export
 
     original = TorchEncoder(name)

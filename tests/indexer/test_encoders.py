@@ -20,6 +20,7 @@ from indexer.build import BuildOptions, build_index
 from indexer.encoder import DEFAULT_ENCODER, Vectors, fingerprint, model_folder
 from indexer.encoding import PassageEncoder, prepare_encoder
 from indexer.errors import EncoderError, IndexMismatch
+from indexer.export_process import export_apart
 from indexer.generation import rebuild
 from indexer.manifest import encoder_folder
 from indexer.onnx_encoder import OnnxEncoder
@@ -231,6 +232,19 @@ def test_a_query_encoder_under_torch_must_be_the_one_of_the_index(
     save_model(folder, seed=2)
     with pytest.raises(IndexMismatch, match="is not the one that the index was made with"):
         archive.ids("amber", "hybrid")
+
+
+def test_exporting_apart_gives_what_exporting_here_does(tmp_path: Path, word_encoder: Path, word_export: Path) -> None:
+    spec, failure = export_apart(str(word_encoder), tmp_path)
+    assert (spec, failure) == (TorchEncoder(str(word_encoder)).spec, "")
+    apart, here = OnnxEncoder(encoder_folder(tmp_path, spec)), OnnxEncoder(next(word_export.iterdir()))
+    np.testing.assert_allclose(apart.encode_passages(TEXTS), here.encode_passages(TEXTS), atol=1e-6)
+
+
+def test_exporting_apart_says_that_there_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        export_apart(str(tmp_path), tmp_path / "index")
 
 
 def test_an_export_that_strays_is_not_used(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
