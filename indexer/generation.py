@@ -13,6 +13,7 @@ import numpy as np
 from .catalogue import Catalogue
 from .checksums import FileSum, files_below, sum_file
 from .damage import damaged_articles
+from .encoder import named_by_index
 from .encoding import carried_encoder, prepare_encoder
 from .errors import IndexDamaged, IndexMismatch, IndexNotFound
 from .faiss_index import FaissIndex, update_vectors
@@ -161,7 +162,7 @@ def rebuild(
                 raise IndexDamaged.broken_store(folder, "nothing in it says which encoder made its vectors")
             recipe = Recipe.from_json(noted)
             if recipe.query_encoder == "onnx" and carried_encoder(folder, recipe.encoder) is None:
-                prepare_encoder(folder, recipe, recipe.encoder.name)
+                prepare_encoder(folder, recipe, named_by_index(recipe.encoder.name, folder))
             folders = [int(found.name) for found in generation_folders(folder)]
             target = max(answering, *folders[:1]) + 1
             with store.transaction():

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from indexer.catalogue import Catalogue, Rows
-from indexer.encoder import Encoder
+from indexer.encoder import Encoder, named_by_index
 from indexer.errors import ConcordError, IndexDamaged, IndexMismatch, IndexNotFound
 from indexer.faiss_index import FaissIndex
 from indexer.generation import LEXICAL_FOLDER, VECTOR_FOLDER
@@ -213,7 +213,7 @@ class SnapshotSource:
                 else:
                     from indexer.torch_encoder import TorchEncoder
 
-                    encoder = TorchEncoder(spec.name)
+                    encoder = TorchEncoder(named_by_index(spec.name, self.index_dir))
                     if not encoder.spec.same_vectors(spec):
                         raise IndexMismatch(
                             f"The encoder '{spec.name}' on this machine is not the one that the index was made with "

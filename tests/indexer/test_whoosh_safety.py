@@ -76,6 +76,23 @@ def test_foreign_segments_run_nothing(folder: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "exploded").exists()
 
 
+def test_a_pickle_in_the_place_of_any_file_runs_nothing(folder: Path, tmp_path: Path) -> None:
+    planted = pickle.dumps(Bomb(tmp_path / "exploded"))
+    for path in [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size]:
+        sound = path.read_bytes()
+        for content in (planted, sound[: len(sound) // 2] + planted, planted + sound[len(planted) :]):
+            path.write_bytes(content)
+            try:
+                index = WhooshIndex(folder, CATALOGUE)
+                index.match(Atom("harbour ferry", phrase=True))
+                index.vocabulary()
+            except Exception:
+                continue  # What is damaged may fail in any way, as long as it runs nothing.
+        path.write_bytes(sound)
+    assert not (tmp_path / "exploded").exists()
+    assert WhooshIndex(folder, CATALOGUE).match(Atom("harbour ferry", phrase=True)).all()
+
+
 @pytest.mark.parametrize("opened", [loads, lambda data: load(io.BytesIO(data))])
 def test_what_is_no_part_of_an_index_is_refused(opened: object, tmp_path: Path) -> None:
     with pytest.raises(pickle.UnpicklingError, match="may not name"):
