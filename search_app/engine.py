@@ -111,14 +111,22 @@ class SearchEngine:
         source.rehearse = self._rehearse
 
     @classmethod
-    def open(cls, index_dir: str | Path = "index_data", *, threads: int = 1, background: bool = False) -> SearchEngine:
+    def open(
+        cls,
+        index_dir: str | Path = "index_data",
+        *,
+        threads: int = 1,
+        background: bool = False,
+        ahead: bool = False,
+    ) -> SearchEngine:
         """Open an index; `threads` is the number of cores that encoding one query may use.
 
         The first search after a new generation was made opens it, so a program finds what it has just indexed. With
-        `background` a thread opens and warms it, and no search waits for that: what servers want.
+        `background` a thread opens and warms it, and no search waits for that: what servers want. With `ahead` the
+        encoder is loaded while the index is opened: for a program that opens an index only to ask it at once.
         Raises IndexNotFound, IndexDamaged or IndexMismatch.
         """
-        return cls(SnapshotSource(Path(index_dir), threads=threads, background=background))
+        return cls(SnapshotSource(Path(index_dir), threads=threads, background=background, ahead=ahead))
 
     @property
     def stale(self) -> str | None:

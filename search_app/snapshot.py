@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -128,10 +129,19 @@ class SnapshotSource:
 
     A newer generation is opened by the first search after the switch; the others go on with the old one meanwhile. With
     `background` a thread of its own looks for it, opens it and lets `rehearse` try it, and no search ever waits. One
-    that cannot be opened leaves the old one answering, and `stale` says why.
+    that cannot be opened leaves the old one answering, and `stale` says why. With `ahead` the encoder is loaded in
+    another thread while the index is opened.
     """
 
-    def __init__(self, index_dir: Path, *, threads: int, bm25: Bm25 | None = None, background: bool = False) -> None:
+    def __init__(
+        self,
+        index_dir: Path,
+        *,
+        threads: int,
+        bm25: Bm25 | None = None,
+        background: bool = False,
+        ahead: bool = False,
+    ) -> None:
         self.index_dir = index_dir
         self.stale: str | None = None
         self.rehearse: Callable[[], None] = lambda: None
@@ -139,6 +149,7 @@ class SnapshotSource:
         self._bm25 = bm25
         self._background = background
         self._lock = threading.Lock()
+        self._encoding = threading.Lock()
         self._loading = threading.Lock()
         self._closed = threading.Event()
         self._watched_in = 0
@@ -148,6 +159,9 @@ class SnapshotSource:
         self._encoder: tuple[str, Encoder] | None = None
         self._stamp = self._read_stamp()
         self._failed: tuple[tuple[int, int], float] | None = None
+        if ahead:
+            # No daemon: a process must not end in the middle of a runtime's start.
+            threading.Thread(target=self._load_ahead, args=(read_current(index_dir),), name="concord-encoder").start()
         self._snapshot = Snapshot.load(index_dir, bm25)
         self.store(self._snapshot)  # Says at once when the articles are missing.
 
@@ -199,7 +213,7 @@ class SnapshotSource:
 
     def encoder(self, manifest: Manifest) -> Encoder:
         """The encoder of a generation's queries, loaded once."""
-        with self._lock:
+        with self._encoding:
             spec = manifest.encoder
             if self._encoder is None or self._encoder[0] != spec.fingerprint:
                 encoder: Encoder
@@ -230,6 +244,11 @@ class SnapshotSource:
             for store in self._stores:
                 store.close()
             self._stores.clear()
+
+    def _load_ahead(self, manifest: Manifest) -> None:
+        # Whoever needs the encoder gets the error: it tries again.
+        with contextlib.suppress(ConcordError):
+            self.encoder(manifest)
 
     def _watch(self) -> None:
         """Start the thread that looks for newer generations; again after a fork, which threads do not survive."""

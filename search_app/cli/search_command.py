@@ -64,7 +64,7 @@ def search(
     title:word section:World source:... author:... after:2023-12 before:2024
     "phrase one" OR "phrase two"
     """
-    engine = SearchEngine.open(index_dir)
+    engine = SearchEngine.open(index_dir, ahead=mode != "lexical")
     results = engine.search(
         " ".join(query),
         mode=mode,

@@ -16,6 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from indexer.digests import row_digest
+from indexer.errors import IndexDamaged
 from indexer.generation import rebuild
 from indexer.manifest import current_generation, generation_folder, switch_to
 from search_app.engine import SearchEngine
@@ -201,3 +202,24 @@ def test_the_watching_thread_ends_with_its_engine(archive: Archive) -> None:
     forgotten.search("clock3")
     del forgotten, engine
     wait_for(lambda: gc.collect() is not None and watching() == 0)
+
+
+def test_an_encoder_loaded_ahead_is_the_one_that_answers(archive: Archive) -> None:
+    ahead, later = SearchEngine.open(archive.index_dir, ahead=True), archive.open()
+    found = [[(hit.article.id, hit.score) for hit in engine.search("clock3 ticking")] for engine in (ahead, later)]
+    assert found[0] == found[1] != []
+    manifest = ahead._source.current().manifest
+    assert ahead._source.encoder(manifest) is ahead._source.encoder(manifest)
+    ahead.close()
+
+
+def test_an_encoder_that_cannot_be_loaded_ahead_is_said_when_it_is_needed(
+    archive: Archive, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (graph,) = archive.index_dir.glob("encoders/*/model.onnx")
+    graph.write_bytes(b"")
+    engine = SearchEngine.open(archive.index_dir, ahead=True)
+    assert engine.search("clock3", mode="lexical").total >= 1
+    with pytest.raises(IndexDamaged, match="concord rebuild"):
+        engine.search("clock3")
+    assert "Traceback" not in capfd.readouterr().err
