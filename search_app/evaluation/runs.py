@@ -34,13 +34,15 @@ _LEGS = {"lexical": ("lexical", "hybrid"), "dense": ("semantic", "hybrid"), "bot
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One way to ask the engine. `scale` names a way of fusing that is not the product's (see `variants`), or ''."""
+    """One way to ask the engine. `scale` names a way of fusing that is not the product's (see `variants`), or '';
+    `diversify` is that of a search."""
 
     name: str
     mode: str
     merging: Merging = field(default_factory=Merging)
     bm25: Bm25 = field(default_factory=Bm25)
     scale: str = ""
+    diversify: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,16 @@ def varied(changes: str) -> list[Setting]:
 
 def answers(engine: SearchEngine, queries: Mapping[str, ParsedQuery], setting: Setting) -> Answers:
     """What the engine answers to each query."""
-    return {id: engine.ranked(query, mode=setting.mode, merging=setting.merging) for id, query in queries.items()}
+    found = {
+        id: engine.ranked(query, mode=setting.mode, merging=setting.merging, diversify=setting.diversify)
+        for id, query in queries.items()
+    }
+    if not setting.diversify:
+        return found
+    # Measures go by scores, and a diversified answer is not in their order.
+    return {
+        id: (articles, ranking.with_scores(np.sort(ranking.scores)[::-1])) for id, (articles, ranking) in found.items()
+    }
 
 
 def run_of(found: Answers, scale: str = "", weight: float = 0.5) -> Run:
@@ -128,6 +139,12 @@ def _scale(setting: Setting, value: str) -> Setting:
     return replace(setting, scale=name, merging=merging)
 
 
+def _diversify(setting: Setting, value: str) -> Setting:
+    if value not in ("true", "false"):
+        raise ValueError("write true or false")
+    return replace(setting, diversify=value == "true")
+
+
 _KNOBS = {
     "k1": _Knob("lexical", _bm25("k1")),
     "b": _Knob("lexical", _bm25("b")),
@@ -135,4 +152,5 @@ _KNOBS = {
     "passages": _Knob("dense", _passages),
     "dense_weight": _Knob("both", _dense_weight),
     "scale": _Knob("both", _scale),
+    "diversify": _Knob("both", _diversify),
 }

@@ -127,6 +127,23 @@ def test_filters_modes_and_pages_work_with_and_without_scripts(open_page: OpenPa
     expect(page.get_by_role("checkbox", name="Culture")).to_be_checked()
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_newer_articles_can_be_preferred(open_page: OpenPage, scripts: bool) -> None:
+    page = open_page("/?q=harbour&fold=false", scripts=scripts)
+    page.get_by_label("Prefer newer articles").select_option("Prefer this month")
+    page.get_by_role("button", name="Apply filters").click()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Next").click()
+    asked = parse_qs(urlsplit(page.url).query)
+    assert (asked["half_life"], asked["fold"]) == (["30.0"], ["False"])
+    expect(page.get_by_label("Prefer newer articles")).to_have_value("30")
+
+
+def test_a_half_life_from_the_address_is_kept(open_page: OpenPage) -> None:
+    page = open_page("/?q=harbour&half_life=14.5")
+    page.get_by_role("button", name="Apply filters").click()
+    assert parse_qs(urlsplit(page.url).query)["half_life"] == ["14.5"]
+
+
 def test_a_hit_leads_to_the_passage_that_matched_and_back(open_page: OpenPage) -> None:
     page = open_page("/?q=exchange+without+external+mediation", height=500)
     page.get_by_role("link", name="Neighbours exchange").click()
