@@ -30,6 +30,6 @@ def arranged(
     answer = folded(ranking, snapshot.groups) if fold else Folded(ranking)
     if not diversify or not len(answer.ranking):
         return answer
-    first = answer.ranking.rows[:DIVERSIFIED].tolist()
-    vectors = np.stack([mean_vector(snapshot.vectors.article_vectors(row)) for row in first])
-    return Folded(diversified(answer.ranking, vectors), answer.others)
+    first = answer.ranking.rows[:DIVERSIFIED]
+    vectors = np.stack([mean_vector(snapshot.vectors.article_vectors(row)) for row in first.tolist()])
+    return Folded(diversified(answer.ranking, vectors, snapshot.catalogue.dates[first]), answer.others)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.catalogue import Catalogue, Rows
+from indexer.catalogue import NO_DATE, Catalogue, Rows
 
 from .ranking import Ranking
 
@@ -19,8 +19,10 @@ DIVERSIFIED = 50
 """Articles, from the first on, that diversification may exchange."""
 SPAN, OF_ONE_STORY = 10, 3
 """In each ten of them at most three are of one story."""
-SAME_STORY = 0.8
-"""Cosine of two articles' mean passage vectors from which they tell one story."""
+SAME_STORY = 0.7
+"""Cosine of two articles' mean passage vectors from which they tell one story, if they are of the same time."""
+STORY_DAYS = 7
+"""Days between two articles of one story: what is alike and years apart is about one subject, not one story."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +63,14 @@ def counts(catalogue: Catalogue, name: str, rows: Rows, groups: Rows | None) -> 
     return catalogue.counts(name, rows)
 
 
-def diversified(ranking: Ranking, vectors: Vectors) -> Ranking:
+def diversified(ranking: Ranking, vectors: Vectors, dates: NDArray[np.int64]) -> Ranking:
     """The ranking with at most three articles of one story in each ten of its first fifty, as far as there are others.
 
-    `vectors` float32 (m, d) are unit vectors of its first m articles; an article tells the story of the best article
-    that it has a cosine of SAME_STORY with. What is too much for a ten comes as early as it can in the next. Nothing
-    leaves the first m, and the scores stay as they are.
+    `vectors` float32 (m, d) are unit vectors of its first m articles, `dates` int64 (m,) their dates in seconds or
+    NO_DATE; an article tells the story of the best article that it is near to in both. What is too much for a ten comes
+    as early as it can in the next. Nothing leaves the first m, and the scores stay as they are.
     """
-    stories = _stories(vectors)
+    stories = _stories(vectors, dates)
     waiting = list(range(len(vectors)))
     order: list[int] = []
     while waiting:
@@ -88,9 +90,15 @@ def diversified(ranking: Ranking, vectors: Vectors) -> Ranking:
     return ranking.take(np.array([*order, *range(len(vectors), len(ranking))], np.int64))
 
 
-def _stories(vectors: Vectors) -> list[int]:
-    """For each article the position of the first one whose story it tells; its own where it is the first."""
-    alike = vectors @ vectors.T >= SAME_STORY
+def _stories(vectors: Vectors, dates: NDArray[np.int64]) -> list[int]:
+    """For each article the position of the first one whose story it tells; its own where it is the first.
+
+    An article without a date is of any time.
+    """
+    undated = dates == NO_DATE
+    days = np.where(undated, 0, dates) / 86_400
+    together = (np.abs(days[:, None] - days) <= STORY_DAYS) | undated[:, None] | undated
+    alike = (vectors @ vectors.T >= SAME_STORY) & together
     stories: list[int] = []
     for position in range(len(vectors)):
         firsts = [first for first in range(position) if stories[first] == first and alike[position, first]]

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexer.catalogue import NO_DATE
 from search_app.cli import main
 from search_app.folding import OF_ONE_STORY, SPAN, diversified, fold
 from search_app.query import parse
@@ -46,7 +47,8 @@ def test_folding_keeps_the_best_of_each_group_and_loses_nothing(labels: list[int
 @given(st.lists(st.integers(0, 6), max_size=50), st.integers(0, 20))
 def test_no_story_fills_a_ten_while_there_are_others(stories: list[int], more: int) -> None:
     given_ranking = ranking(list(range(len(stories) + more)))
-    answer = diversified(given_ranking, np.eye(7, dtype=np.float32)[stories].reshape(-1, 7))
+    undated = np.full(len(stories), NO_DATE, np.int64)
+    answer = diversified(given_ranking, np.eye(7, dtype=np.float32)[stories].reshape(-1, 7), undated)
     rows = answer.rows.tolist()
     assert sorted(rows) == list(range(len(given_ranking)))
     assert rows[len(stories) :] == list(range(len(stories), len(given_ranking)))
@@ -60,6 +62,17 @@ def test_no_story_fills_a_ten_while_there_are_others(stories: list[int], more: i
     for one in set(stories):
         of_one = [row for row in rows[: len(stories)] if stories[row] == one]
         assert of_one == sorted(of_one)
+
+
+def test_one_subject_over_years_is_many_stories() -> None:
+    vectors = np.ones((12, 1), np.float32)
+    weeks = np.arange(12) * 14 * 86_400
+    weeks[11] = NO_DATE
+    assert diversified(ranking(list(range(12))), vectors, weeks).rows.tolist() == list(range(12))
+    same_day = np.zeros(12, np.int64)
+    same_day[10:] = weeks[9:11]
+    shown = diversified(ranking(list(range(12))), vectors, same_day).rows.tolist()
+    assert shown[:5] == [0, 1, 2, 10, 11]
 
 
 def filled(archive: Archive) -> Archive:
