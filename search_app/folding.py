@@ -15,7 +15,7 @@ __all__ = ["Folded", "counts", "diversified", "fold"]
 
 Vectors = NDArray[np.float32]
 
-DIVERSIFIED = 50
+DIVERSIFIED = 30
 """Articles, from the first on, that diversification may exchange."""
 SPAN, OF_ONE_STORY = 10, 3
 """In each ten of them at most three are of one story."""
@@ -64,7 +64,7 @@ def counts(catalogue: Catalogue, name: str, rows: Rows, groups: Rows | None) -> 
 
 
 def diversified(ranking: Ranking, vectors: Vectors, dates: NDArray[np.int64]) -> Ranking:
-    """The ranking with at most three articles of one story in each ten of its first fifty, as far as there are others.
+    """The ranking with at most three articles of one story in each ten of its first thirty, as far as there are others.
 
     `vectors` float32 (m, d) are unit vectors of its first m articles, `dates` int64 (m,) their dates in seconds or
     NO_DATE; an article tells the story of the best article that it is near to in both. What is too much for a ten comes

@@ -31,7 +31,7 @@ __all__ = ["related", "search", "show"]
 @click.option("--author", multiple=True, help="Only this author; several are alternatives.")
 @click.option("--fusion", type=click.Choice(FUSIONS), default="convex", show_default=True, help="How to merge.")
 @click.option("--fold/--no-fold", default=True, show_default=True, help="One hit for copies and updates of an article.")
-@click.option("--diversify", is_flag=True, help="At most three hits of one story in each ten of the first fifty.")
+@click.option("--diversify", is_flag=True, help="At most three hits of one story in each ten of the first thirty.")
 @click.option("--half-life", type=float, metavar="DAYS", help="Let age take up to 30 % of a score, half of it in DAYS.")
 @click.option("--as-of", metavar="DATE", help="Count ages from this day, month or year.  [default: now]")
 @click.option("--explain", is_flag=True, help="Show both rankings' rank, score and share for every hit.")

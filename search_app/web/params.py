@@ -48,7 +48,7 @@ class SearchParams(_Params):
         "convex", description="How hybrid mode merges: a weighted mean of scores, or reciprocal ranks."
     )
     fold: bool = Field(True, description="Fold copies and updates of an article into one hit, listed as `similar`.")
-    diversify: bool = Field(False, description="At most three hits of one story in each ten of the first fifty.")
+    diversify: bool = Field(False, description="At most three hits of one story in each ten of the first thirty.")
     half_life: float | None = Field(
         None,
         ge=0.01,

@@ -44,7 +44,7 @@ def test_folding_keeps_the_best_of_each_group_and_loses_nothing(labels: list[int
     assert answer.articles == len(rows)
 
 
-@given(st.lists(st.integers(0, 6), max_size=50), st.integers(0, 20))
+@given(st.lists(st.integers(0, 6), max_size=30), st.integers(0, 20))
 def test_no_story_fills_a_ten_while_there_are_others(stories: list[int], more: int) -> None:
     given_ranking = ranking(list(range(len(stories) + more)))
     undated = np.full(len(stories), NO_DATE, np.int64)
