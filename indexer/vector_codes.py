@@ -29,7 +29,7 @@ _CANDIDATES = 2
 """Candidates for every passage wanted."""
 _SAMPLE = 100
 _WANTED, _ARTICLES = 1000, 200
-_TRAINING = 50_000
+_TRAINING = 20_000
 _BLOCK = 50_000
 _SEED = 7
 
