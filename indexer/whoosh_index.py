@@ -74,7 +74,8 @@ def update_whoosh(
         handle = whoosh_index.open_dir(str(folder))
     else:
         handle = whoosh_index.create_in(str(folder), schema())
-    writer = handle.writer(limitmb=_WRITER_MEGABYTES)
+    # Files of their own are mapped; out of one file for all, Whoosh copies each into memory.
+    writer = handle.writer(limitmb=_WRITER_MEGABYTES, compound=False)
 
     def deleted() -> Iterator[tuple[int, Article]]:
         for doc, article in removed:
