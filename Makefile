@@ -11,7 +11,7 @@ ARTICLES ?=
 INDEX ?=
 MEASURED = $(if $(INDEX),--index-dir $(INDEX),$(if $(ARTICLES),--articles $(ARTICLES)))
 
-.PHONY: help demo serve test lint contract faults bench-overload bench-cold bench-query bench-serve bench-scale bench-peers clean
+.PHONY: help demo serve test lint contract faults bench-overload bench-cold bench-query bench-serve bench-scale bench-peers bench-vectors clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make bench-serve     time eight clients at once, and articles added meanwhile (INDEX= or ARTICLES= too)"
 	@echo "make bench-scale     grow an index of generated articles to 100,000, and draw docs/scale.svg"
 	@echo "make bench-peers     the same articles in txtai, LanceDB, bm25s with FAISS, FTS5 (INDEX= or ARTICLES= too)"
+	@echo "make bench-vectors   compare structures of the vector index at 100,000 and 1,000,000 passages (INDEX=folder)"
 	@echo "make clean   remove the virtual environment and the built index"
 
 $(VENV)/.created:
@@ -79,6 +80,10 @@ bench-serve: $(VENV)/.installed
 bench-scale: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[plots]'
 	$(BIN)/python -m benchmarks.scale --plot docs/scale.svg
+
+bench-vectors: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.vector_index $(INDEX) --passages 100000 --hnsw --json benchmarks/results/vectors_100k.json
+	$(BIN)/python -m benchmarks.vector_index $(INDEX) --passages 1000000 --queries 50 --json benchmarks/results/vectors_1m.json
 
 bench-peers: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.peers $(MEASURED)

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.report import RESULTS, ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
-_PART = re.compile(r"(<!-- results ([a-z_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_PART = re.compile(r"(<!-- results ([a-z0-9_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 Found = dict[str, Any]
 
 
@@ -134,12 +134,31 @@ def peers(found: Found) -> str:
     return _table(head, rows) + f"\n\n{told}"
 
 
+def vectors(found: Found) -> str:
+    """Structures of the vector index."""
+    rows = [
+        (
+            row["structure"],
+            f"{row['median_ms']:g} ms",
+            f"{row['p95_ms']:g} ms",
+            f"{row['recall']:.4f} (least {row['least_recall']:g})",
+            f"{row['build_s']:g} s",
+            f"{row['mb']:,.0f} MB",
+        )
+        for row in found["rows"]
+    ]
+    head = (f"{found['passages']:,} passages", "median", "95th percentile", "recall", "build", "size")
+    return _table(head, rows)
+
+
 PARTS: dict[str, Callable[[Found], str]] = {
     "cold": cold,
     "query": query,
     "serve": serve,
     "scale": scale,
     "peers": peers,
+    "vectors_100k": vectors,
+    "vectors_1m": vectors,
 }
 
 
@@ -147,7 +166,7 @@ def part(name: str) -> str:
     """The text for one result."""
     path = RESULTS / f"{name}.json"
     if not path.exists():
-        return f"Not measured yet: `make bench-{name}`.\n"
+        return f"Not measured yet: `make bench-{name.partition('_')[0]}`.\n"
     found = json.loads(path.read_text("utf-8"))
     machine = found["machine"]
     told = (
