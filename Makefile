@@ -9,9 +9,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # For benchmarks: a file or folder of articles, or an index; without both the sample archive is measured.
 ARTICLES ?=
 INDEX ?=
+FUZZ_SECONDS ?= 180
 MEASURED = $(if $(INDEX),--index-dir $(INDEX),$(if $(ARTICLES),--articles $(ARTICLES)))
 
-.PHONY: help demo serve test lint contract faults bench-overload bench-cold bench-query bench-serve bench-scale bench-peers bench-vectors clean
+.PHONY: help demo serve test lint contract faults fuzz bench-overload bench-cold bench-query bench-serve bench-scale bench-peers bench-vectors clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +20,7 @@ help:
 	@echo "make serve   serve the search page of the index in $(INDEX_DIR)"
 	@echo "make test    install, run all tests and checks"
 	@echo "make faults          kill, damage and fill up indexes at length, and see what survives"
+	@echo "make fuzz            fuzz readers and query language, FUZZ_SECONDS=180 for each of ten targets"
 	@echo "make contract        try the HTTP API against its OpenAPI document, for minutes"
 	@echo "make bench-overload  load the server past its capacity, and see it recover"
 	@echo "make bench-cold      time whole processes: help and searches from nothing"
@@ -58,6 +60,11 @@ lint: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest
+
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fuzz]'
+	for target in html json jsonl csv markdown text dump date decoding query; do \
+		$(BIN)/python -m tests.fuzz $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 faults: $(VENV)/.installed-dev
 	FAULTS=long $(BIN)/python -m pytest tests/faults

@@ -134,9 +134,9 @@ def _word(token: str, reading: Reading) -> list[Item]:
         return [_atom(text, sign)]
     if not value:
         reading.note(f"'{text}' was read as a word: a value has to follow without a space.")
-        return [Item(text)]
+        return [_atom(text, sign)]
     item = _fielded(name, value, sign, phrase=False, reading=reading)
-    return [item] if item else [Item(text)]
+    return [item] if item else [_atom(text, sign)]
 
 
 def _phrase(prefix: str, text: str, reading: Reading) -> list[Item]:

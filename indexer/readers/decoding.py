@@ -80,8 +80,10 @@ def _wide_encoding(sample: bytes) -> str:
 
 def _decodes(sample: bytes, encoding: str, *, whole: bool) -> bool:
     try:
+        # Python has codecs that are no encodings of text, one of which unpacks zlib data: this refuses them.
+        "a".encode(encoding)
         codecs.getincrementaldecoder(encoding)("strict").decode(sample, final=whole)
-    except (UnicodeDecodeError, LookupError):
+    except (UnicodeError, LookupError):
         return False
     return True
 

@@ -17,6 +17,7 @@ from indexer.furniture import without_furniture
 from indexer.readers.decoding import decode
 from indexer.readers.fields import article_from_record
 from indexer.readers.files import SourceFile
+from indexer.readers.markup import is_crowded
 from indexer.readers.outcome import Skipped
 
 __all__ = ["read"]
@@ -43,6 +44,7 @@ _SECTIONS = (
 _TITLE_JOINT = re.compile(r"\A\s*[|:·–—-]\s+|\s*[|:·–—-]\s*\Z")
 # A page that does not call itself an article has to have at least a sentence or two: menus leave a few words.
 _SHORTEST_TEXT = 60
+_MOST_ELEMENTS = 30_000
 _HOME = frozenset({"home", "homepage", "news", "start", "main", "front page"})
 
 
@@ -53,9 +55,16 @@ def read(file: SourceFile) -> Iterator[Article | Skipped]:
         raise SourceError("it is empty")
     declared = _CHARSET.search(data[:4096])
     source = _XML_DECLARATION.sub("", decode(data, declared[1].decode("ascii") if declared else None))
+    if is_crowded(source):
+        raise SourceError("it has a tag with a thousand attributes or more, which no page needs")
     tree = trafilatura.load_html(source)
     if tree is None:
         raise SourceError("no HTML was found in it")
+    elements = sum(1 for _ in tree.iter())
+    if elements > _MOST_ELEMENTS:
+        raise SourceError(
+            f"it has {elements:,} elements; a page may have {_MOST_ELEMENTS:,} at most: more take minutes to read"
+        )
     record, is_article = _metadata(tree)
     document = trafilatura.bare_extraction(
         tree, include_comments=False, include_tables=False, with_metadata=True, favor_precision=True,

@@ -8,7 +8,7 @@ import re
 from lxml import etree
 from lxml import html as lxml_html
 
-__all__ = ["html_to_text", "inline_text", "looks_like_html"]
+__all__ = ["html_to_text", "inline_text", "is_crowded", "looks_like_html"]
 
 _BLOCKS = frozenset(
     {"address", "article", "aside", "blockquote", "dd", "div", "dl", "dt", "figure", "h1", "h2", "h3", "h4", "h5", "h6"}
@@ -23,12 +23,21 @@ _TAG = re.compile(
     r"|section|article|script|style|iframe|hr|font|center)\b[^<>]*>|<!--",
     re.I,
 )
+# Parsers compare each attribute of a tag with all before it: tens of thousands take minutes.
+_CROWDED = re.compile(
+    r"<[a-z](?>[^\s<>/]*)(?>[\s/]*[^\s=<>\"'/]+(?>\s*=\s*(?>\"[^\"]*\"|'[^']*'|[^\s<>\"']+))?){1000}", re.I
+)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8}\d{0,2});", re.I)
 
 
 def looks_like_html(text: str) -> bool:
     """Whether a string holds HTML tags, so that it must not be taken as plain text."""
     return _TAG.search(text) is not None
+
+
+def is_crowded(text: str) -> bool:
+    """Whether some tag has a thousand attributes, which no page of people has and no parser takes in good time."""
+    return _CROWDED.search(text) is not None
 
 
 def inline_text(text: str) -> str:
@@ -44,6 +53,8 @@ def html_to_text(text: str) -> str:
     if not looks_like_html(text):
         return html.unescape(text) if _ENTITY.search(text) else text
     try:
+        if is_crowded(text):
+            raise ValueError("a tag with a thousand attributes")  # noqa: TRY301
         root = lxml_html.fragment_fromstring(text, create_parent="div")
     except (etree.LxmlError, ValueError, AssertionError):
         # Not even the forgiving parser finds a tree in it: what is left without the tags is the text.

@@ -69,7 +69,8 @@ def _read_file(file: SourceFile) -> Iterator[Article | Skipped]:
         yield Skipped(file.origin, f"it cannot be read: {error.strerror or error}")
     except Exception as error:
         # Parsers of foreign formats fail in ways of their own on hostile input; one file must never stop a run.
-        _log.warning("%s cannot be read", file.origin, exc_info=True)
+        # The reason goes into the report; where it happened is for those who ask for it, not for a terminal.
+        _log.debug("%s cannot be read", file.origin, exc_info=True)
         yield Skipped(file.origin, f"it cannot be read: {type(error).__name__}: {error}")
     if file.damage:
         yield Skipped(file.origin, f"its gzip data are damaged ({file.damage}); what could be unpacked was read")
