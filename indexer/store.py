@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from itertools import groupby
 from pathlib import Path
 
@@ -30,61 +29,16 @@ from .checksums import sum_bytes
 from .digests import part, passages_digest, row_digest, vectors_digest
 from .encoder import Vectors
 from .errors import IndexDamaged, IndexNotFound
+from .store_schema import open_for_reading, open_for_writing
 
 __all__ = ["STORE_FILE", "Committed", "Known", "RowGone", "Store", "StoredPassage"]
 
 STORE_FILE = "store.sqlite"
 _CHUNK = 500
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS articles (
-    doc INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL,
-    added INTEGER NOT NULL,
-    removed INTEGER,
-    hash TEXT NOT NULL,
-    digests BLOB NOT NULL,
-    title TEXT NOT NULL,
-    url TEXT,
-    source TEXT,
-    section TEXT,
-    author TEXT,
-    date TEXT,
-    origin TEXT NOT NULL,
-    text TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS articles_id ON articles (id);
-CREATE INDEX IF NOT EXISTS articles_removed ON articles (removed) WHERE removed IS NOT NULL;
-CREATE TABLE IF NOT EXISTS passages (
-    passage INTEGER PRIMARY KEY AUTOINCREMENT,
-    doc INTEGER NOT NULL REFERENCES articles (doc) ON DELETE CASCADE,
-    ordinal INTEGER NOT NULL,
-    start INTEGER NOT NULL,
-    "end" INTEGER NOT NULL
-);
-CREATE UNIQUE INDEX IF NOT EXISTS passages_doc ON passages (doc, ordinal);
-CREATE TABLE IF NOT EXISTS vectors (
-    passage INTEGER PRIMARY KEY REFERENCES passages (passage) ON DELETE CASCADE,
-    vector BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS recipe (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    json TEXT NOT NULL,
-    digest TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS generations (
-    generation INTEGER PRIMARY KEY,
-    token TEXT NOT NULL,
-    articles INTEGER NOT NULL,
-    digest TEXT NOT NULL
-);
-"""
 _ALIVE = "added <= :generation AND (removed IS NULL OR removed > :generation)"
 # The text stands last in the table: a scan that needs only the short columns skips its pages.
-_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 _COLUMNS = "id, title, text, url, source, section, author, date, origin"
-_JOURNAL_BYTES = 64 << 20
-"""What the write-ahead log is cut to when it has been written back."""
 
 
 class RowGone(Exception):
@@ -130,53 +84,11 @@ class Store:
     def __init__(self, index_dir: Path, *, writable: bool = False, name: str = STORE_FILE) -> None:
         self.path = index_dir / name
         if writable:
-            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-            self._prepare()
+            self._db = open_for_writing(self.path)
         else:
             if not self.path.is_file():
                 raise IndexNotFound.at(index_dir)
-            self._db = self._open_for_reading()
-
-    def _open_for_reading(self) -> sqlite3.Connection:
-        uri = self.path.resolve().as_uri()
-        db = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=30, isolation_level=None, check_same_thread=False)
-        try:
-            _distrust(db)
-            db.execute("SELECT 1 FROM articles LIMIT 1")
-        except sqlite3.OperationalError as error:
-            db.close()
-            # A read-only folder cannot hold the write-ahead log's shared memory; nobody can be writing there either.
-            if "unable to open" not in str(error) and "readonly" not in str(error):
-                raise IndexDamaged.broken_store(self.path.parent, error) from error
-            db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
-            try:
-                _distrust(db)
-            except sqlite3.DatabaseError as second:
-                db.close()
-                raise IndexDamaged.broken_store(self.path.parent, second) from second
-        except sqlite3.DatabaseError as error:
-            db.close()
-            raise IndexDamaged.broken_store(self.path.parent, error) from error
-        db.execute("PRAGMA query_only = ON")
-        return db
-
-    def _prepare(self) -> None:
-        try:
-            # Only a database without tables takes this; it lets `collect` give pages back without a copy of the whole.
-            self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            if self._db.execute("SELECT EXISTS (SELECT 1 FROM sqlite_master)").fetchone()[0]:
-                _distrust(self._db)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._db.executescript(_SCHEMA)
-        except sqlite3.OperationalError:
-            self._db.close()
-            raise
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise IndexDamaged.broken_store(self.path.parent, error) from error
+            self._db = open_for_reading(self.path)
 
     def close(self) -> None:
         """Close the connection; a second call does nothing."""
@@ -449,25 +361,6 @@ class Store:
     def _damaged(self, doc: int, what: str) -> IndexDamaged:
         (article_id,) = self.ids([doc]).values() or ("",)
         return IndexDamaged.damaged_row(self.path.parent, what, doc, article_id)
-
-
-def _distrust(db: sqlite3.Connection) -> None:
-    """Let the schema of a store run nothing. Raises DatabaseError when it is not the one that Concord makes: a trigger
-    or a view of a foreign store could be a program."""
-    db.execute("PRAGMA trusted_schema = OFF")
-    db.execute("PRAGMA cell_size_check = ON")
-    if frozenset(db.execute(_OBJECTS)) != _own_schema():
-        raise sqlite3.DatabaseError("its tables are not those of this version of Concord")
-
-
-@cache
-def _own_schema() -> frozenset[tuple[str | None, ...]]:
-    db = sqlite3.connect(":memory:")
-    try:
-        db.executescript(_SCHEMA)
-        return frozenset(db.execute(_OBJECTS))
-    finally:
-        db.close()
 
 
 def _article(row: Sequence[str | None]) -> Article:
