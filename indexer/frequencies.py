@@ -134,11 +134,15 @@ class _Segment:
 
     def find(self, term: bytes) -> tuple[int, int] | None:
         """Where the postings of a term begin and end."""
-        if term not in self._found:
-            if len(self._found) >= _REMEMBERED:
-                self._found.clear()
-            self._found[term] = self._search(term)
-        return self._found.get(term)
+        remembered = self._found
+        if term in remembered:
+            return remembered[term]
+        found = self._search(term)
+        # Threads share it: it is put away and never emptied under one that is reading.
+        if len(remembered) >= _REMEMBERED:
+            remembered = self._found = {}
+        remembered[term] = found
+        return found
 
     def _search(self, term: bytes) -> tuple[int, int] | None:
         ends, terms = self._term_ends, self._terms

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -288,3 +289,16 @@ def test_an_index_of_other_articles_is_damaged(corpus: Corpus, tmp_path: Path) -
         corpus.open()
     with pytest.raises(IndexDamaged, match="concord rebuild"):
         open_lexical(corpus.engine, tmp_path / "nowhere", Catalogue.build([]))
+
+
+def test_threads_find_the_same_while_places_of_terms_are_forgotten(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.frequencies._REMEMBERED", 2)
+    rng = np.random.default_rng(11)
+    index = corpus.update({doc: article(doc, rng) for doc in range(1, 101)})
+    atoms = [Atom(word) for word in (*PLACES, *DEEDS)]
+    expected = index.score(atoms).best(50).tolist()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: index.score(atoms).best(50).tolist(), range(100)))
+    assert all(rows == expected for rows in found)
