@@ -12,7 +12,7 @@ INDEX ?=
 FUZZ_SECONDS ?= 180
 MEASURED = $(if $(INDEX),--index-dir $(INDEX),$(if $(ARTICLES),--articles $(ARTICLES)))
 
-.PHONY: help demo serve test lint contract faults fuzz bench-overload bench-cold bench-query bench-serve bench-scale bench-peers bench-vectors clean
+.PHONY: help demo serve test lint contract faults fuzz bench-overload bench-cold bench-index bench-query bench-serve bench-scale bench-peers bench-vectors clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make contract        try the HTTP API against its OpenAPI document, for minutes"
 	@echo "make bench-overload  load the server past its capacity, and see it recover"
 	@echo "make bench-cold      time whole processes: help and searches from nothing"
+	@echo "make bench-index     index (ARTICLES=file), beside the encoder alone and plain float32; peak memory"
 	@echo "make bench-query     time warm queries (INDEX=folder or ARTICLES=file measure another archive than the sample)"
 	@echo "make bench-serve     time eight clients at once, and articles added meanwhile (INDEX= or ARTICLES= too)"
 	@echo "make bench-scale     grow an index of generated articles to 100,000, and draw docs/scale.svg"
@@ -77,6 +78,9 @@ bench-overload: $(VENV)/.installed-dev
 
 bench-cold: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.cold
+
+bench-index: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.indexing $(if $(ARTICLES),--articles $(ARTICLES))
 
 bench-query: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.query $(MEASURED)

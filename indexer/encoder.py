@@ -1,7 +1,8 @@
 """What an encoder is to Concord, where its files are found, and which manners it has.
 
-Two implementations stand behind the Protocol: `torch_encoder` (any sentence-transformers model, for bulk encoding) and
-`onnx_encoder` (the same model exported into the index, for queries and small updates, without importing torch).
+Three implementations stand behind the Protocol: `torch_encoder` (any sentence-transformers model, for exporting it and
+for GPUs), `onnx_encoder` (the same model exported into the index, for queries and small updates, without importing
+torch) and `openvino_encoder` (the exported model again, for long runs).
 """
 
 from __future__ import annotations
