@@ -1,8 +1,8 @@
 """Short codes of the vectors of a large segment: candidates are found among them and scored again with the vectors.
 
 Product quantisation with 4 bits for every two dimensions (Jégou, Douze and Schmid 2011), scanned in registers (André,
-Kermarrec and Le Scouarnec 2015; FAISS's FastScan). Very large segments are cut into lists besides, of which only those
-near the query are scanned. What was compared: docs/performance.md.
+Kermarrec and Le Scouarnec 2015; FAISS's FastScan). All codes of a segment are scanned: cut into lists of which only
+those near the query are scanned, they find less for short queries than for the passages that recall is measured with.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ EXACT_UP_TO = 50_000
 """Vectors of a segment up to which all are looked at: that takes about 4 ms."""
 LEAST_RECALL = 0.99
 """Where the codes of a segment find less of what an exact search finds, all vectors are looked at after all."""
-_LISTS_FROM = 400_000
-"""Vectors of a segment from which it is cut into lists."""
 _CANDIDATES = 2
 """Candidates for every passage wanted."""
 _SAMPLE = 100
@@ -38,24 +36,16 @@ _SEED = 7
 class Codes:
     """The codes of a segment.
 
-    `lists` is how many lists a search scans, 0 where there are none. `recall` was measured when they were made: vectors
-    of the segment itself as queries, the share of the first 200 articles of an exact search of 1,000 passages that are
-    among the first 200 found with the codes.
+    `recall` was measured when they were made: vectors of the segment itself as queries, the share of the first 200
+    articles of an exact search of 1,000 passages that are among the first 200 found with the codes.
     """
 
     index: Any
-    lists: int
     recall: float
 
     def candidates(self, query: NDArray[np.float32], count: int) -> Rows:
         """About `count` numbers of vectors that are near the query (d,), ascending."""
-        import faiss
-
-        parameters = None
-        if self.lists:
-            parameters = faiss.IVFSearchParameters()
-            parameters.nprobe = self.lists
-        found = self.index.search(query[None, :], min(count, self.index.ntotal), params=parameters)[1][0]
+        found = self.index.search(query[None, :], min(count, self.index.ntotal))[1][0]
         return np.sort(found[found >= 0])
 
     def nearest(
@@ -75,7 +65,7 @@ class Codes:
 
     def settings(self) -> dict[str, float]:
         """For `load`."""
-        return {"lists": self.lists, "recall": self.recall}
+        return {"recall": self.recall}
 
     def save(self, path: Path) -> None:
         """Write the codes; `settings` go elsewhere."""
@@ -89,10 +79,9 @@ class Codes:
         import faiss
 
         index = faiss.read_index(str(path))
-        lists = int(settings["lists"])
-        if bool(lists) != isinstance(index, faiss.IndexIVF):
-            raise ValueError(f"'{path}' has other codes than its settings say")
-        return cls(index, lists, float(settings["recall"]))
+        if not isinstance(index, faiss.IndexPQFastScan):
+            raise ValueError(f"'{path}' holds something else than codes")  # noqa: TRY004
+        return cls(index, float(settings["recall"]))
 
     @classmethod
     def make(cls, exact: Any, articles: Rows) -> Codes | None:
@@ -106,35 +95,18 @@ class Codes:
         if count <= EXACT_UP_TO or dimension % 2:
             return None
         rng = np.random.default_rng(_SEED)
-        product, parts = faiss.METRIC_INNER_PRODUCT, dimension // 2
-        lists = int(4 * np.sqrt(count)) if count >= _LISTS_FROM else 0
-        index: Any
-        if lists:
-            index = faiss.IndexIVFPQFastScan(faiss.IndexFlatIP(dimension), dimension, lists, parts, 4, product)
-            # Codes of the vectors themselves, not of what is left after the list's centre: one table serves all lists.
-            index.by_residual = False
-        else:
-            index = faiss.IndexPQFastScan(dimension, parts, 4, product)
-        trained = np.sort(rng.choice(count, min(count, max(_TRAINING, 40 * lists)), replace=False))
+        index = faiss.IndexPQFastScan(dimension, dimension // 2, 4, faiss.METRIC_INNER_PRODUCT)
+        trained = np.sort(rng.choice(count, min(count, _TRAINING), replace=False))
         index.train(exact.reconstruct_batch(trained))
         for start in range(0, count, _BLOCK):
             index.add(exact.reconstruct_n(start, min(_BLOCK, count - start)))
         queries = exact.reconstruct_batch(rng.choice(count, _SAMPLE, replace=False))
         truth = [_first_articles(exact.search(query[None, :], _WANTED)[1][0], articles) for query in queries]
-        probed = max(lists // 32, 1) if lists else 0
-        while True:
-            codes = cls(index, probed, 0.0)
-            shares = [
-                len(np.intersect1d(right, _first_articles(codes.nearest(exact, query, _WANTED)[0], articles)))
-                / len(right)
-                for query, right in zip(queries, truth, strict=True)
-            ]
-            recall = round(float(np.mean(shares)), 4)
-            if recall >= LEAST_RECALL:
-                return cls(index, probed, recall)
-            if probed >= lists // 2:
-                return None
-            probed *= 2
+        codes = cls(index, 0.0)
+        found = [_first_articles(codes.nearest(exact, query, _WANTED)[0], articles) for query in queries]
+        shares = [len(np.intersect1d(*pair)) / len(pair[1]) for pair in zip(found, truth, strict=True)]
+        recall = round(float(np.mean(shares)), 4)
+        return cls(index, recall) if recall >= LEAST_RECALL else None
 
 
 def cosines(exact: Any, query: NDArray[np.float32], numbers: Rows) -> NDArray[np.float32]:

@@ -18,11 +18,10 @@ ARTICLES, EACH, DIMENSION = 4000, 2, 32
 COUNT = ARTICLES * EACH
 
 
-@pytest.fixture(autouse=True, params=["flat", "lists"])
-def small_limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (vector_codes, faiss_index):
         monkeypatch.setattr(module, "EXACT_UP_TO", 1000)
-    monkeypatch.setattr(vector_codes, "_LISTS_FROM", 5000 if request.param == "lists" else 10**9)
 
 
 @pytest.fixture(scope="module")
