@@ -28,15 +28,15 @@ from .folding import counts
 from .freshness import Freshness
 from .fusion import Merging
 from .hits import HitBuilder, telling_words
-from .negation import denial
-from .query import ParsedQuery, interpret, parse, with_filters, without_filters
+from .negation import Denial, denial
+from .query import Filters, ParsedQuery, interpret, parse, with_filters, without_filters
 from .ranking import MERGING, Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
 from .results import Hit, Results, Suggestion
 from .snapshot import Snapshot, SnapshotSource
 from .stages import stage
 from .suggest import RARE, suggest
 from .suggestions import suggest_filters
-from .weighing import Evidence, affirmed_query, mean_vector, query_texts, weigh
+from .weighing import DENSE_WEIGHT, Evidence, affirmed_query, mean_vector, query_texts, topic_vector, weigh
 
 __all__ = ["DEFAULT_K", "FUSIONS", "MAX_K", "MODES", "IndexStatus", "SearchEngine"]
 
@@ -331,19 +331,37 @@ class SearchEngine:
 
     def _answer(self, parsed: ParsedQuery, snapshot: Snapshot, store: Store, mode: str, merging: Merging) -> _Answer:
         denied = denial(parsed) if mode == "hybrid" else None
-        asked = affirmed_query(parsed, denied) if denied else parsed
-        merging = replace(merging, lenient=True) if denied else merging
+        if denied:
+            return self._denying(parsed, denied, snapshot, store, merging)
         vector = None
         if mode != "lexical" and parsed.semantic:
             encoder = self._source.encoder(snapshot.manifest)
             with stage("encode"):
-                vector = mean_vector(encoder.encode_queries(query_texts(parsed, denied)))
-        ranking = _sorted(_rank(asked, vector, snapshot, mode, merging), snapshot, store)
-        if denied is None or vector is None or not len(ranking):
-            return _Answer(asked, merging, vector, ranking, {})
+                vector = encoder.encode_queries(query_texts(parsed, None))[0]
+        ranking = _sorted(_rank(parsed, vector, snapshot, mode, merging), snapshot, store)
+        return _Answer(parsed, merging, vector, ranking, {})
+
+    def _denying(
+        self, parsed: ParsedQuery, denied: Denial, snapshot: Snapshot, store: Store, merging: Merging
+    ) -> _Answer:
+        """The answer to a query that denies something: found by its topic, weighed by what articles say of the rest."""
+        encoder = self._source.encoder(snapshot.manifest)
+        with stage("encode"):
+            vectors = encoder.encode_queries(query_texts(parsed, denied))
+        lenient = replace(merging, lenient=True)
+        # Whatever the filters, so that a filter picks from the answer and does not change it.
+        anywhere = replace(parsed, filters=Filters())
+        first = _sorted(_rank(anywhere, vectors[0], snapshot, "hybrid", lenient), snapshot, store)
+        if not len(first):
+            return _Answer(parsed, lenient, vectors[0], first, {})
+        asked, vector = affirmed_query(parsed, denied), topic_vector(vectors, first, snapshot)
+        lenient = replace(lenient, dense_weight=DENSE_WEIGHT)
+        ranking = _sorted(_rank(asked, vector, snapshot, "hybrid", lenient), snapshot, store)
+        if not len(ranking):
+            return _Answer(asked, lenient, vector, ranking, {})
         with stage("denial"):
             ranking, evidence = weigh(ranking, denied, vector, snapshot, store, encoder.encode_passages)
-        return _Answer(asked, merging, vector, _sorted(ranking, snapshot, store), evidence)
+        return _Answer(asked, lenient, vector, _sorted(ranking, snapshot, store), evidence)
 
     @stage("suggestions")
     def _spelling(self, parsed: ParsedQuery, snapshot: Snapshot) -> tuple[Suggestion, ...]:

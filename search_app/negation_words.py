@@ -15,25 +15,32 @@ __all__ = [
     "BEFORE_NOUN",
     "CLAIMING",
     "CLAUSE_WORDS",
+    "DANGLING",
     "DOUBT",
+    "EXCEPTING",
     "FIXED",
+    "FOLLOWING_VERBS",
     "HYPOTHETICAL",
     "IMPLIED",
     "IMPLYING",
+    "LEADING",
     "METONYMS",
     "NOT_LESS",
     "NOT_NON",
     "NOT_UN",
     "PARTICIPLES",
     "PAST",
+    "PAST_AUXILIARIES",
     "PREPOSITIONS",
     "PSEUDO",
     "QUERY_CUES",
     "QUERY_STOPS",
     "RELATIVES",
+    "SUBJECTS",
     "UNDOING",
     "UNDONE",
     "VERBAL",
+    "VERBAL_QUERY_CUES",
     "Phrases",
     "matched",
 ]
@@ -67,9 +74,49 @@ QUERY_CUES = _phrases(
     "without|with no|without any|with zero|with neither|with none of the|free of|free from|devoid of|lacking|lacks|"
     "lacked|lack of|lacking in|absence of|in the absence of|in absence of|except|except for|excepting|excluding|"
     "apart from|other than|instead of|rather than|but not|but no|nothing of|none of|none of the|"
-    "no|not|never|nobody|no one|none|neither|nothing|barring"
+    "no|not|never|nobody|no one|none|neither|nothing|barring|aside from|save for|with the exception of|"
+    "in place of|in lieu of|minus its|minus his|minus her|minus the|sans|clear of|rid of|short of|"
+    "not including|not counting|not a single|not one|no such|"
+    "with not a single|without a single|with nobody|with no one|with nothing|with none of its|none of its|"
+    "excludes|excluded|omits|omitting|omitted|leaves out|leaving out|left out|skips|skipped|skipping|"
+    "avoids|avoid|avoided|avoiding|missing its|missing their|absent|nowhere to be seen|nowhere|unaccompanied by|"
+    "untouched by|unaffected by|unsupported by|unassisted by|unaided by|independent of|but not for|but not in"
 )
 """What denies in a query; what follows is denied."""
+
+VERBAL_QUERY_CUES = _phrases(
+    "failed to|fails to|fail to|failing to|failure to|refused to|refuses to|refuse to|refusing to|declined to|"
+    "declines to|declining to|unable to|not able to|would not|cannot|not to be"
+)
+"""What denies the verb that follows in a query: 'rocket failed to reach orbit'."""
+
+PAST_AUXILIARIES = _words("did was were had has have would could")
+"""Auxiliaries of events; what 'is' or 'does' not is a claim about how things are."""
+
+SUBJECTS = _words("nobody none neither no nothing")
+"""Cues that stand for who or what does something: 'jackpot that nobody won', 'backed by neither'."""
+
+LEADING = _words(
+    "a an the any of its their his her our your my to in on at by for from with been be being is are was were has "
+    "have had ever yet either side single do does did will would can could"
+)
+"""Words before the first one that says what is denied."""
+
+DANGLING = _words(
+    "that which where with who and or but in whom whose left has had have having being was were is are did does do "
+    "would will could can to of by despite its their when while so as"
+)
+"""Words that lead to the denied part and are none of the affirmed one's."""
+
+EXCEPTING = _words("except excepting apart other aside save barring but")
+"""First words of cues that make an exception of what follows."""
+
+FOLLOWING_VERBS = _words(
+    "wins opens closes gets goes takes reopens begins starts ends leaves arrives crosses lands sinks dies kills hits "
+    "becomes remains passes loses beats draws makes gives comes says stays keeps faces sets sells buys finds sees "
+    "brings joins quits resigns retires returns resumes survives succeeds collapses fails rises falls wows"
+)
+"""Verbs of headlines that end the denied part: 'film with no dialogue wins prize'."""
 
 QUERY_STOPS = _words(
     "after before during since until when while despite because but as that which who in at on for near amid following "
@@ -131,7 +178,7 @@ NOT_LESS = _words(
     "homeless wireless regardless nonetheless nevertheless unless stainless careless ruthless endless countless "
     "reckless "
     "helpless hopeless useless harmless priceless relentless seamless bless restless timeless worthless fearless "
-    "flawless heartless selfless tireless jobless driverless contactless cordless cashless needless doubtless"
+    "flawless heartless selfless tireless jobless contactless cordless needless doubtless"
 )
 
 PSEUDO = _phrases(

@@ -10,15 +10,20 @@ from numpy.typing import NDArray
 from indexer.sentences import sentences
 from indexer.store import Store
 
-from .negation import Denial, Encode, Verdict, adjusted, verdicts, without_denied
+from .negation import Denial, without_denied
 from .query import ParsedQuery
 from .ranking import Ranking
 from .snapshot import Snapshot
+from .stances import Encode, Verdict, adjusted, verdicts
 
-__all__ = ["DEPTH", "Evidence", "affirmed_query", "mean_vector", "query_texts", "weigh"]
+__all__ = ["DENSE_WEIGHT", "DEPTH", "Evidence", "affirmed_query", "mean_vector", "query_texts", "topic_vector", "weigh"]
 
+DENSE_WEIGHT = 0.9
+"""Weight of the dense leg for a denying query: who states an absence rarely uses the words of who denies a presence."""
 DEPTH = 20
 """Articles, from the first on, that are read."""
+_FEEDBACK = (1.0, 0.5)
+"""Weights of the first articles of the plain ranking in the topic of a denying query."""
 _PASSAGES = 3
 """Passages of an article that are read: those nearest to the query."""
 
@@ -63,12 +68,20 @@ def affirmed_query(parsed: ParsedQuery, denied: Denial) -> ParsedQuery:
 
 
 def query_texts(parsed: ParsedQuery, denied: Denial | None) -> list[str]:
-    """The texts whose mean vector the dense ranking should answer.
-
-    With a denial, the whole query and its affirmed part: the whole alone is nearest to articles that state the
-    opposite, the part alone may say too little to be found by.
-    """
+    """The texts whose vectors the dense ranking answers: with a denial, the whole query and its affirmed part."""
     return [parsed.semantic, denied.affirmed] if denied else [parsed.semantic]
+
+
+def topic_vector(vectors: NDArray[np.float32], first: Ranking, snapshot: Snapshot) -> NDArray[np.float32]:
+    """What a denying query is about, a unit vector (d,): its texts' `vectors` (2, d) and the first articles of the
+    plain ranking.
+
+    Those may well state the opposite, but they tell of the same kind of event, in the words of news (dense feedback
+    after Rocchio 1971). The query alone shares too little with articles that paraphrase it.
+    """
+    known = [mean_vector(snapshot.vectors.article_vectors(int(row))) for row in first.rows[: len(_FEEDBACK)]]
+    articles = mean_vector(np.stack([weight * vector for weight, vector in zip(_FEEDBACK, known, strict=False)]))
+    return mean_vector(np.concatenate([vectors, [articles] * len(vectors)]))
 
 
 def mean_vector(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
