@@ -39,6 +39,8 @@ __all__ = ["Denial", "denial", "without_denied"]
 _PUNCTUATION = ",;:!?()."
 _NOUN_PREPOSITIONS = frozenset(["on", "for"])
 """What ends the denied part only before a name, a day or a number: 'a question on religion', 'no talks on Monday'."""
+_SPEAKERS = frozenset(["i", "you", "we"])
+"""Subjects of sentences, not of what is looked for."""
 _KEY_WORDS = 6
 _CLAIM_WORDS = 12
 """Words from which on a query with a finite denial is a claim."""
@@ -166,7 +168,7 @@ def _finite(written: Sequence[str], words: Sequence[str], at: int) -> int:
     After 'that' or 'who' it qualifies what is looked for. Elsewhere only the past tells of an event, and only in words
     typed as key words are: a headline or a sentence is a claim.
     """
-    if not at or _in_name(written, at, at + 1):
+    if not at or _in_name(written, at, at + 1) or words[at - 1] in _SPEAKERS:
         return 0
     relative = not RELATIVES.isdisjoint(words[:at])
     if words[at].endswith("n't"):
@@ -177,13 +179,14 @@ def _finite(written: Sequence[str], words: Sequence[str], at: int) -> int:
         length, past = _whole(VERBAL_QUERY_CUES, written, words, at), True
     if not length or written[at + length - 1][-1:] in ",.:;?!":
         return 0
-    return length if relative or (past and not _is_claim(written, words[:at])) else 0
+    return length if relative or (past and not _is_claim(written, words)) else 0
 
 
-def _is_claim(written: Sequence[str], before: Sequence[str]) -> bool:
+def _is_claim(written: Sequence[str], words: Sequence[str]) -> bool:
     long = [word for word in written[1:] if len(word) > 3 and word.isalpha()]
     titled = sum(word[0].isupper() for word in long) * 2 > len(long)
-    return titled or len(written) >= _CLAIM_WORDS or not CLAIMING.isdisjoint(before)
+    stressed = "NOT" in written or any(word.endswith(":") for word in written)
+    return titled or stressed or len(written) >= _CLAIM_WORDS or not CLAIMING.isdisjoint(words)
 
 
 def _denies(written: Sequence[str], words: Sequence[str], start: int, end: int) -> bool:

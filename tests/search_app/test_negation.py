@@ -242,12 +242,9 @@ def test_it_holds_for_longer_stories_with_cues_of_every_kind(tmp_path: Path) -> 
 
 
 def test_a_word_of_the_denied_part_is_no_cue() -> None:
-    found = verdicts(
-        [["Ten operations were cancelled."], ["No operations were cancelled."]],
-        Denial("without", "cancelled operations", "outage"),
-        by_words_alone,
-    )
-    assert [verdict.stance for verdict in found] == ["present", "absent"]
+    read = [["Ten operations were cancelled."]]
+    assert verdicts(read, Denial("without", "cancelled operations", "outage"), by_words_alone)[0].stance == "present"
+    assert verdicts(read, Denial("with", "operations", "outage"), by_words_alone)[0].stance == "absent"
 
 
 def test_an_exception_has_to_be_named() -> None:
