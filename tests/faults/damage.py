@@ -24,6 +24,8 @@ __all__ = ["Answers", "Case", "Outcome", "answers", "copied", "examine", "files_
 
 Answers = dict[tuple[str, str], tuple[object, ...]]
 _PATIENCE = 4
+_OF_ONE_PROCESS = 40
+"""Cases that one process looks at: each leaves an encoder's memory behind."""
 _NOT_DATA = ("write.lock", "writer.json", ".sqlite-shm", "_LOCK")
 
 
@@ -126,11 +128,12 @@ def examine(
     left = list(cases)
     while left:
         ours, theirs = CONTEXT.Pipe(duplex=False)
-        given = (left, index_dir, other_dir, state, encoder, expected, scratch, theirs)
+        batch = left[:_OF_ONE_PROCESS]
+        given = (batch, index_dir, other_dir, state, encoder, expected, scratch, theirs)
         process = CONTEXT.Process(target=_examine_all, args=given, daemon=True)
         process.start()
         theirs.close()
-        while left:
+        for _ in batch:
             try:
                 outcome = ours.recv()
             except EOFError:
