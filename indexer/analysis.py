@@ -22,7 +22,9 @@ from __future__ import annotations
 import itertools
 import threading
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -32,9 +34,11 @@ import Stemmer
 __all__ = [
     "STOP_WORDS",
     "Token",
+    "Words",
     "analyse",
     "fold",
     "index_tokens",
+    "index_words",
     "is_mark",
     "phrase_variants",
     "surfaces",
@@ -114,6 +118,19 @@ class Token(NamedTuple):
     position: int
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """All that the indexes keep of a text.
+
+    `positions`: where each term of `index_tokens` stands, ascending. `count`: the number of content words, tokens of
+    `analyse`. `surfaces`: see the function of that name.
+    """
+
+    positions: dict[str, list[int]]
+    count: int
+    surfaces: set[str]
+
+
 class _Piece(NamedTuple):
     surface: str
     start: int
@@ -150,6 +167,22 @@ def analyse(text: str, *, keep_stop_words: bool = False) -> list[Token]:
 def index_tokens(text: str) -> list[Token]:
     """Everything that an index stores of `text`: all words, and the marks that `phrase_variants` relies on."""
     return _tokens(text, _TAIL)
+
+
+def index_words(text: str) -> Words:
+    """What `index_tokens`, the length of `analyse` and `surfaces` say of `text`, in a fraction of their time."""
+    positions: defaultdict[str, list[int]] = defaultdict(list)
+    count = position = 0
+    expand, content = _expand_cached, _CONTENT
+    chunks = _CHUNK.findall(text)
+    for chunk in chunks:
+        parts, width = expand(chunk) if len(chunk) <= _MAX_TERM else _expand_now(chunk)
+        for term, _, _, offset, kind in parts:
+            positions[term].append(position + offset)
+            if kind == content:
+                count += 1
+        position += width
+    return Words(dict(positions), count, _surfaces_of(chunks))
 
 
 def is_mark(term: str) -> bool:
@@ -211,7 +244,7 @@ def surfaces(text: str) -> set[str]:
 
     Only words of three letters or more, without digits, of scripts that part words by spaces.
     """
-    return set().union(*(_surfaces(chunk) for chunk in set(_CHUNK.findall(text))))
+    return _surfaces_of(_CHUNK.findall(text))
 
 
 def _tokens(text: str, most: int) -> list[Token]:
@@ -327,6 +360,10 @@ def _stem(folded: str) -> str:
         return folded
     with _stemmer_lock:
         return str(_stemmer.stemWord(folded))
+
+
+def _surfaces_of(chunks: list[str]) -> set[str]:
+    return set().union(*map(_surfaces, set(chunks)))
 
 
 @lru_cache(maxsize=1 << 16)

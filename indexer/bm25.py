@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .analysis import Token, analyse, index_tokens, phrase_variants, surfaces
+from .analysis import Words, analyse, index_words, phrase_variants, surfaces
 from .article import Article
 from .catalogue import Catalogue, Mask, Rows
 from .errors import IndexDamaged
@@ -223,8 +223,8 @@ def update_shared(
     added: Iterable[tuple[int, Article]],
     removed: Iterable[tuple[int, Article]],
     name: str,
-) -> Iterator[tuple[int, list[Token], list[Token]]]:
-    """Write what every engine's index has into `folder`; yields (store row, title tokens, text tokens) of `added`.
+) -> Iterator[tuple[int, Words, Words]]:
+    """Write what every engine's index has into `folder`; yields (store row, words of title, of text) of `added`.
 
     All of it is there when the iteration has come to its end.
     """
@@ -235,9 +235,9 @@ def update_shared(
         vocabulary.subtract(surfaces(article.title) | surfaces(article.text))
     writer = FrequencyWriter(folder, name)
     for doc, article in added:
-        title, text = index_tokens(article.title), index_tokens(article.text)
-        writer.add(doc, title, text, (len(analyse(article.title)), len(analyse(article.text))))
-        vocabulary.update(surfaces(article.title) | surfaces(article.text))
+        title, text = index_words(article.title), index_words(article.text)
+        writer.add(doc, title, text)
+        vocabulary.update(title.surfaces | text.surfaces)
         yield doc, title, text
     writer.finish(previous, catalogue)
     words = {word: count for word, count in vocabulary.items() if count > 0}

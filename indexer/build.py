@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from glob import has_magic
 from pathlib import Path
 
 from .article import Article, Passage, content_hash
@@ -19,6 +18,7 @@ from .generation import clear_away, commit_generation
 from .lexical_engines import DEFAULT_LEXICAL, check_engine
 from .lock import writer_lock
 from .manifest import Chunking, Manifest, Recipe, current_generation, read_current
+from .origins import Roots, by_origin, file_of
 from .readers import ReadProgress, Skipped, read_sources
 from .store import STORE_FILE, Known, Store
 
@@ -169,7 +169,7 @@ class _Run:
         self._query_encoder = manifest.query_encoder if manifest else "onnx"
         self._before = store.hashes(target - 1)
         self._known = store.known()
-        self._by_origin = _by_origin(self._known)
+        self._by_origin = by_origin(self._known)
         self._seen: dict[str, str] = {}
         self._replaced: list[int] = []
         self._moved: list[tuple[int, str]] = []
@@ -341,9 +341,9 @@ class _Run:
 
     def _prune(self, sources: Sequence[str | Path]) -> None:
         """Let go what came from the sources and was not seen, except where something could not be read this time."""
-        roots = _Roots(sources)
+        roots = Roots(sources)
         for article_id, known in list(self._known.items()):
-            file = _file_of(known.origin)
+            file = file_of(known.origin)
             if article_id not in self._seen and self._unread.isdisjoint((known.origin, file)) and file in roots:
                 self._let_go(article_id)
         with self._store.transaction():
@@ -385,39 +385,6 @@ class _Run:
 
     def _progress(self, stage: str) -> BuildProgress:
         return BuildProgress(stage, self._bytes.done, self._bytes.total, len(self._seen), self._encoded)
-
-
-def _by_origin(known: dict[str, Known]) -> dict[str, list[str]]:
-    origins: dict[str, list[str]] = {}
-    for article_id, entry in known.items():
-        origins.setdefault(entry.origin, []).append(article_id)
-    return origins
-
-
-def _file_of(origin: str) -> str:
-    """The file of an origin `path` or `path#line`."""
-    path, mark, line = origin.rpartition("#")
-    return path if mark and line.isdecimal() else origin
-
-
-class _Roots:
-    """Which files came from the sources of a run: those named, those below folders, those that patterns match.
-
-    A source that is not there covers nothing: a disk that is not mounted is no reason to empty an index.
-    """
-
-    def __init__(self, sources: Sequence[str | Path]) -> None:
-        self._named = {Path(source).resolve() for source in sources if Path(source).exists()}
-        self._patterns = [
-            str(Path(source).absolute()) for source in sources if has_magic(str(source)) and not Path(source).exists()
-        ]
-
-    def __contains__(self, file: str) -> bool:
-        above = [Path(file).absolute(), *Path(file).absolute().parents]
-        resolved = Path(file).resolve()
-        return not self._named.isdisjoint((resolved, *resolved.parents)) or any(
-            path.match(pattern) for path in above for pattern in self._patterns
-        )
 
 
 def _first_reason(skipped: Sequence[Skipped]) -> str:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .analysis import Token
+from .analysis import Words
 from .catalogue import Catalogue, Rows
 from .files import link_or_copy
 
@@ -195,9 +194,9 @@ class FrequencyWriter:
         self._written = 0
         self._draft = _Draft()
 
-    def add(self, doc: int, title: Sequence[Token], text: Sequence[Token], lengths: tuple[int, int]) -> None:
-        """An article by its store row, its `index_tokens`, and how many content words title and text have."""
-        self._draft.add(doc, title, text, lengths)
+    def add(self, doc: int, title: Words, text: Words) -> None:
+        """An article by its store row and its words."""
+        self._draft.add(doc, title, text)
         if len(self._draft) >= _MAX_POSTINGS:
             self._write()
 
@@ -233,28 +232,30 @@ class _Draft:
 
     def __init__(self) -> None:
         self.docs: list[tuple[int, int, int]] = []
-        self._ids: dict[bytes, int] = {}
+        # A term that is asked for gets the next number.
+        self._ids: defaultdict[str, int] = defaultdict()
+        self._ids.default_factory = self._ids.__len__
         self._terms, self._articles = array("I"), array("I")
         self._in_text, self._in_title = array("I"), array("I")
 
     def __len__(self) -> int:
         return len(self._terms)
 
-    def add(self, doc: int, title: Sequence[Token], text: Sequence[Token], lengths: tuple[int, int]) -> None:
-        in_title = Counter(token.term for token in title)
-        in_text = Counter(token.term for token in text)
-        every = in_text | in_title
-        ids = self._ids
-        self._terms.extend(ids.setdefault(term.encode("utf-8"), len(ids)) for term in every)
-        self._articles.extend([len(self.docs)] * len(every))
-        self._in_text.extend(in_text[term] for term in every)
-        self._in_title.extend(in_title[term] for term in every)
-        self.docs.append((doc, *lengths))
+    def add(self, doc: int, title: Words, text: Words) -> None:
+        in_title, in_text = title.positions, text.positions
+        only_title = [term for term in in_title if term not in in_text]
+        self._terms.extend(map(self._ids.__getitem__, (*in_text, *only_title)))
+        self._articles.extend([len(self.docs)] * (len(in_text) + len(only_title)))
+        self._in_text.extend(map(len, in_text.values()))
+        self._in_text.extend([0] * len(only_title))
+        self._in_title.extend(len(in_title[term]) if term in in_title else 0 for term in in_text)
+        self._in_title.extend(len(in_title[term]) for term in only_title)
+        self.docs.append((doc, title.count, text.count))
 
     def absorb(self, segment: _Segment) -> None:
         terms, of, articles, in_text, in_title = segment.living()
         ids = self._ids
-        renamed = np.array([ids.setdefault(term, len(ids)) for term in terms], np.uint32)
+        renamed = np.array([ids[term.decode("utf-8")] for term in terms], np.uint32)
         numbers = len(self.docs) + np.cumsum(segment.alive) - 1
         columns = segment.docs, segment.title_lengths, segment.text_lengths
         self.docs += zip(*(column[segment.alive].tolist() for column in columns), strict=True)
@@ -269,6 +270,7 @@ class _Draft:
         of = np.frombuffer(self._terms, np.uint32)
         # Merging brings along terms whose last article is gone.
         held = np.bincount(of, minlength=len(self._ids)) > 0
+        # Strings and their UTF-8 have the same order.
         terms = sorted(term for term, number in self._ids.items() if held[number])
         place = np.zeros(len(self._ids), np.int64)
         place[np.fromiter((self._ids[term] for term in terms), np.int64, len(terms))] = np.arange(len(terms))
@@ -279,10 +281,11 @@ class _Draft:
         order = np.argsort(keys)
         keys = keys[order]
         ends = np.zeros((2, len(terms) + 1), np.int64)
-        np.cumsum([len(term) for term in terms], out=ends[0, 1:])
+        encoded = [term.encode("utf-8") for term in terms]
+        np.cumsum([len(term) for term in encoded], out=ends[0, 1:])
         ends[1] = np.searchsorted(keys, np.arange(len(terms) + 1) << 32)
         np.save(folder / "docs.npy", docs[:, by_doc])
-        np.save(folder / "terms.npy", np.frombuffer(b"".join(terms), np.uint8))
+        np.save(folder / "terms.npy", np.frombuffer(b"".join(encoded), np.uint8))
         np.save(folder / "ends.npy", ends)
         np.save(folder / "articles.npy", (keys & 0xFFFFFFFF).astype(np.uint32))
         for name, column in (("in_text", self._in_text), ("in_title", self._in_title)):

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, AnyStr
 from zipfile import BadZipFile
 
 import numpy as np
@@ -71,7 +71,7 @@ class Wording:
         """The wording of title and text."""
         words = _words(article)
         return cls(
-            runs=frozenset(_runs(words)),
+            runs=frozenset(_runs(list(map(str.casefold, words)), " ")),
             numbers=Counter(word for word in words if any(map(str.isdigit, word))),
             names=Counter(word.casefold() for word in words if len(word) > 1 and word[0].isupper()),
         )
@@ -165,10 +165,10 @@ def _words(article: Article) -> list[str]:
     return _WORD.findall(f"{article.title}\n{article.text}") if article.text.strip() else []
 
 
-def _runs(words: list[str]) -> Iterator[str]:
-    folded = [word.casefold() for word in words]
-    for start in range(max(len(folded) - _RUN + 1, 1) if folded else 0):
-        yield " ".join(folded[start : start + _RUN])
+def _runs(folded: list[AnyStr], space: AnyStr) -> Iterable[AnyStr]:
+    if 0 < len(folded) < _RUN:
+        return [space.join(folded)]
+    return map(space.join, zip(*(folded[start:] for start in range(_RUN)), strict=False))
 
 
 def _signatures(articles: Iterable[tuple[int, Article]]) -> tuple[Rows, Signatures]:
@@ -181,7 +181,8 @@ def _signatures(articles: Iterable[tuple[int, Article]]) -> tuple[Rows, Signatur
         for doc, article in articles:
             docs.append(doc)
             # Half a surrogate pair has no UTF-8.
-            yield [run.encode("utf-8", "surrogatepass") for run in _runs(_words(article))]
+            folded = [word.casefold().encode("utf-8", "surrogatepass") for word in _words(article)]
+            yield list(_runs(folded, b" "))
 
     made = [
         sketch.hashvalues

@@ -21,7 +21,7 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
-from .analysis import STOP_WORDS, Token, is_mark, terms
+from .analysis import STOP_WORDS, Words, is_mark, terms
 from .article import Article
 from .bm25 import VOCABULARY, Bm25Index, Bm25Model, Bm25Scores, best_rows, query_terms, update_shared
 from .catalogue import Catalogue, Mask, Rows
@@ -236,12 +236,14 @@ def _handle(folder: Path) -> Any:
     return index
 
 
-def _positions(tokens: Sequence[Token]) -> Any:
-    return tantivy.PreTokenizedString("", [tantivy.Token(token.term, token.position, 0, 0) for token in tokens])
+def _positions(words: Words) -> Any:
+    tokens = [tantivy.Token(term, position, 0, 0) for term, at in words.positions.items() for position in at]
+    return tantivy.PreTokenizedString("", tokens)
 
 
-def _scored(tokens: Sequence[Token]) -> list[str]:
-    return [token.term for token in tokens if token.term not in _STOP_TERMS and not is_mark(token.term)]
+def _scored(words: Words) -> list[str]:
+    kept = (term for term in words.positions if term not in _STOP_TERMS and not is_mark(term))
+    return [term for term in kept for _ in words.positions[term]]
 
 
 def _numbers(explanation: dict[str, Any]) -> Iterator[tuple[str, float]]:

@@ -86,7 +86,7 @@ def update_whoosh(
         for doc, title, text in update_shared(
             folder, previous, catalogue=catalogue, added=added, removed=deleted(), name=name
         ):
-            writer.add_document(doc=doc, title=title, text=text)
+            writer.add_document(doc=doc, title=title.positions, text=text.positions)
         writer.commit()
     except BaseException:
         if not writer.is_closed:  # a commit that failed half-way has closed it

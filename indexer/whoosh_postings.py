@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from struct import Struct
 from typing import Any
 
 import numpy as np
 from whoosh import fields, formats
 
 from . import whoosh_safety
-from .analysis import Token
 
 __all__ = ["schema"]
 
 whoosh_safety.install()
+
+_pack_one = Struct("=I").pack
 
 
 class PackedPositions(formats.Positions):
@@ -23,6 +24,8 @@ class PackedPositions(formats.Positions):
 
     def encode(self, positions: Sequence[int]) -> bytes:
         """Ascending positions to bytes."""
+        if len(positions) == 1:
+            return _pack_one(positions[0])
         deltas = array("I", (after - before for before, after in zip([0, *positions[:-1]], positions, strict=True)))
         return deltas.tobytes()
 
@@ -40,7 +43,7 @@ class PackedPositions(formats.Positions):
 
 
 class AnalysedText(fields.FieldType):
-    """A field that takes the tokens of Concord's own analysis, so that nothing is analysed twice."""
+    """A field that takes terms with their positions, as `index_words` has them: nothing is analysed twice."""
 
     def __init__(self) -> None:
         self.format = PackedPositions()
@@ -53,13 +56,11 @@ class AnalysedText(fields.FieldType):
         self.spelling = False
         self.column_type = None
 
-    def index(self, value: Sequence[Token], **_: Any) -> Iterator[tuple[bytes, int, float, bytes]]:
+    def index(self, value: Mapping[str, Sequence[int]], **_: Any) -> Iterator[tuple[bytes, int, float, bytes]]:
         """(term, frequency, weight, packed positions) of every distinct term."""
-        positions: dict[str, list[int]] = defaultdict(list)
-        for token in value:
-            positions[token.term].append(token.position)
-        for term, at in positions.items():
-            yield term.encode("utf-8"), len(at), float(len(at)), self.format.encode(at)
+        encode = self.format.encode
+        for term, at in value.items():
+            yield term.encode("utf-8"), len(at), float(len(at)), encode(at)
 
 
 def schema() -> Any:

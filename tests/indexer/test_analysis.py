@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.analysis import STOP_WORDS, analyse, fold, index_tokens, phrase_variants, surfaces, term_set, terms
+from indexer.analysis import (
+    STOP_WORDS,
+    analyse,
+    fold,
+    index_tokens,
+    index_words,
+    phrase_variants,
+    surfaces,
+    term_set,
+    terms,
+)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +209,20 @@ def test_analysis_of_any_text(text: str) -> None:
     assert positions == sorted(positions)
     assert set(positions) == set(range(len(set(positions))))
     assert set(analyse(text)) <= set(analyse(text, keep_stop_words=True)) <= set(tokens)
+
+
+@given(
+    st.text()
+    | st.lists(st.sampled_from(["a-b", "Sana'a", "cease-fire", "AT&T", "交渉", "the", "U.S.", ","])).map(" ".join)
+)
+def test_the_words_of_a_text_are_those_of_its_tokens(text: str) -> None:
+    words = index_words(text)
+    tokens = [(token.term, token.position) for token in index_tokens(text)]
+    found = [(term, position) for term, at in words.positions.items() for position in at]
+    assert sorted(found) == sorted(tokens)
+    assert all(at == sorted(at) for at in words.positions.values())
+    assert words.count == len(analyse(text))
+    assert words.surfaces == surfaces(text)
 
 
 @given(st.text())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from whoosh import index as whoosh_index
 
 from indexer import whoosh_postings
-from indexer.analysis import index_tokens
+from indexer.analysis import index_words
 from indexer.article import Article
 from indexer.catalogue import Catalogue
 from indexer.errors import IndexDamaged
@@ -103,8 +103,8 @@ def test_what_is_no_part_of_an_index_is_refused(opened: object, tmp_path: Path) 
 
 
 def test_terms_survive_the_packing_of_positions() -> None:
-    tokens = index_tokens("ferry, ferry and again a ferry")
-    (ferry,) = [entry for entry in whoosh_postings.AnalysedText().index(tokens) if entry[0] == b"ferri"]
+    words = index_words("ferry, ferry and again a ferry")
+    (ferry,) = [entry for entry in whoosh_postings.AnalysedText().index(words.positions) if entry[0] == b"ferri"]
     assert ferry[1] == 3
     assert whoosh_postings.PackedPositions().decode_positions(ferry[3]) == [0, 1, 5]
 
