@@ -131,9 +131,10 @@ class IndexDamaged(ConcordError):
 
     @classmethod
     def broken_store(cls, index_dir: object, reason: object) -> IndexDamaged:
-        """The error for a store that SQLite cannot read."""
+        """The error for a store that SQLite cannot read; its own reason may quote a whole article, in many lines."""
+        short = " ".join(str(reason).split())[:200]
         return cls(
-            f"The store of the index '{index_dir}' cannot be read ({reason}): put a backup in its place with "
+            f"The store of the index '{index_dir}' cannot be read ({short}): put a backup in its place with "
             "'concord restore', or index the articles into a new folder."
         )
 

@@ -167,7 +167,7 @@ def rebuild(
             target = max(answering, *folders[:1]) + 1
             with store.transaction():
                 store.forget_after(answering)
-                store.postpone(answering, target - answering)
+                store.postpone(answering, target)
             engine = lexical or _engine(folder, answering)
             return commit_generation(folder, store, target, None, recipe, lexical=engine, tell=tell)
         finally:

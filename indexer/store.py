@@ -249,10 +249,11 @@ class Store:
             found.update(self._db.execute(f"SELECT doc, id FROM articles WHERE doc IN ({marks})", chunk).fetchall())
         return found
 
-    def postpone(self, generation: int, by: int) -> None:
-        """Move what is newer than `generation` to later ones, to make room for those with the same articles."""
+    def postpone(self, generation: int, until: int) -> None:
+        """Let what an interrupted run has stored since `generation` wait for the generation after `until`, which the
+        next run makes: in any later one it would be known to every run and never answer."""
         for column in ("added", "removed"):
-            self._db.execute(f"UPDATE articles SET {column} = {column} + ? WHERE {column} > ?", (by, generation))
+            self._db.execute(f"UPDATE articles SET {column} = ? WHERE {column} > ?", (until + 1, generation))
 
     def has_changes(self, generation: int) -> bool:
         """Whether `generation` differs from the one before it."""

@@ -240,9 +240,14 @@ def _put_back(sound: Path, damaged: Path) -> None:
 
 def _way_out(sentence: str) -> str:
     """What a sentence tells people to do, the first of it where it names two things."""
-    places = {"rebuild": sentence.find("concord rebuild"), "a backup": sentence.find("backup")}
+    places = {
+        "rebuild": sentence.find("concord rebuild"),
+        "a backup": sentence.find("backup"),
+        "put": sentence.find("put that one back"),
+    }
     named = {what: place for what, place in places.items() if place >= 0}
-    return min(named, key=named.__getitem__, default="nothing")
+    first = min(named, key=named.__getitem__, default="nothing")
+    return "a backup" if first == "put" else first
 
 
 def _difference(found: Answers, expected: Answers, *, scores: bool) -> str:

@@ -203,6 +203,22 @@ def test_rebuild_answers_as_before_and_leaves_an_interrupted_run_for_later(
     assert (built.ids("flint"), built.ids("granite"), built.ids("emerald")) == (["emerald"], ["new"], [])
 
 
+def test_what_a_refused_run_has_stored_answers_after_a_rebuild(built: Archive, tmp_path: Path) -> None:
+    """An old store put back beside newer generations: the run that is refused over it has stored an article by then."""
+    old = tmp_path / "old.sqlite"
+    shutil.copy(built.index_dir / "store.sqlite", old)
+    built.write_lines("newer.jsonl", [story("newer", "garnet")])
+    built.index()
+    for path in built.index_dir.glob("store.sqlite*"):
+        path.unlink()
+    shutil.copy(old, built.index_dir / "store.sqlite")
+    with pytest.raises(IndexDamaged, match="concord rebuild"):
+        built.index()
+    rebuild(built.index_dir)
+    assert counts(built.index()) == {"added": 1, "unchanged": 5}
+    assert built.ids("garnet") == ["newer"]
+
+
 def test_size_stays_bounded_over_many_updates(archive: Archive) -> None:
     for number in range(12):
         archive.write_lines("news.jsonl", [story("a", f"amber {number}"), story("b", "basalt")])
