@@ -45,7 +45,7 @@ RRF_K = 60
 # An article's reason to be shown is its best passage's cosine plus half the share of the query's idf mass that it
 # holds. The second number is what the best article of an answer must reach for there to be an answer at all.
 _COVERAGE_WEIGHT = 0.5
-_REASON, _BEST_REASON = 0.30, 0.45
+_REASON, _BEST_REASON = 0.30, 0.42
 _LENIENT_REASONS = 0.10, 0.30
 _ALL_WORDS = 0.9
 """Coverage that is reason enough by itself: a rare name typed alone, whatever the encoder makes of it."""
