@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .encoder import EncoderSpec, Vectors
 
-__all__ = ["BatchEncoder", "TokenEncoder", "by_length"]
+__all__ = ["BatchEncoder", "TokenEncoder", "by_length", "unit"]
 
 
 class BatchEncoder(ABC):
@@ -47,9 +47,7 @@ class BatchEncoder(ABC):
             if self._closed:
                 raise CancelledError
             vectors[positions] = block
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        np.divide(vectors, norms, out=vectors, where=norms > 0)
-        return vectors
+        return unit(vectors)
 
 
 class TokenEncoder(BatchEncoder):
@@ -85,6 +83,13 @@ class TokenEncoder(BatchEncoder):
         """Cut to the window the way the tokenizer's own truncation does: the last special token stays."""
         window = self.spec.window
         return ids if len(ids) <= window else [*ids[: window - 1], ids[-1]]
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Vectors (n, d), each divided by its length; those of length 0 as they are."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    divided: Vectors = np.divide(vectors, norms, out=vectors.copy(), where=norms > 0)
+    return divided
 
 
 def by_length(lengths: list[int], size: int) -> list[list[int]]:

@@ -15,6 +15,7 @@ __all__ = [
     "MissingExtra",
     "NoArticles",
     "NotFound",
+    "RerankerError",
     "SourceError",
     "UsageError",
 ]
@@ -144,6 +145,13 @@ class EncoderError(ConcordError):
 
     status = 503
     slug = "encoder"
+
+
+class RerankerError(ConcordError):
+    """The reranker cannot be loaded, or is none."""
+
+    status = 503
+    slug = "reranker"
 
 
 class MissingExtra(ConcordError):

@@ -5,21 +5,41 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .batching import TokenEncoder
+import numpy as np
+
+from .batching import TokenEncoder, unit
 from .checksums import check_folder
 from .encoder import EncoderSpec, Vectors
 from .errors import IndexDamaged
 
-__all__ = ["GRAPH_FILE", "SPEC_FILE", "TOKENIZER_FILE", "OnnxEncoder", "read_spec", "read_tokenizer", "write_spec"]
+__all__ = [
+    "GRAPH_FILE",
+    "SPEC_FILE",
+    "TOKENIZER_FILE",
+    "OnnxEncoder",
+    "TokenVectors",
+    "read_spec",
+    "read_tokenizer",
+    "write_spec",
+]
 
 GRAPH_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
 SPEC_FILE = "encoder.json"
 _BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class TokenVectors:
+    """A text token by token, without those that the tokenizer adds: their names in the vocabulary, and unit vectors,
+    float32 (n, d)."""
+
+    tokens: tuple[str, ...]
+    vectors: Vectors
 
 
 class OnnxEncoder(TokenEncoder):
@@ -59,10 +79,32 @@ class OnnxEncoder(TokenEncoder):
         finally:
             checking.shutdown()
         self._inputs = [node.name for node in self._session.get_inputs()]
+        self._added = self._tokenizer.encode("").ids
 
     def _blocks(self, texts: list[str]) -> Iterator[tuple[list[int], Vectors]]:
         for positions, feed in self._feeds(texts, _BATCH):
             yield positions, self._session.run(["sentence_embedding"], feed)[0]
+
+    def encode_tokens(self, texts: list[str]) -> list[TokenVectors]:
+        """What the encoder makes of each token in its place, before pooling; no prefix is put before the texts.
+
+        Raises IndexDamaged when the graph does not give it.
+        """
+        if all(node.name != "token_embeddings" for node in self._session.get_outputs()):
+            raise IndexDamaged(
+                f"The query encoder in '{self.folder}' gives no vectors of tokens: run 'concord rebuild' to write it "
+                "again."
+            )
+        found: list[TokenVectors] = [TokenVectors((), np.empty((0, 0), np.float32))] * len(texts)
+        for positions, feed in self._feeds(texts, _BATCH):
+            block = self._session.run(["token_embeddings"], feed)[0]
+            for position, ids, mask, vectors in zip(
+                positions, feed["input_ids"], feed["attention_mask"], block, strict=True
+            ):
+                kept = (mask > 0) & ~np.isin(ids, self._added)
+                names = tuple(self._tokenizer.id_to_token(id) for id in ids[kept].tolist())
+                found[position] = TokenVectors(names, unit(vectors[kept]))
+        return found
 
 
 def read_spec(folder: Path) -> EncoderSpec:

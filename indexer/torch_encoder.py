@@ -20,7 +20,7 @@ from .errors import EncoderError
 from .files import drafted
 from .onnx_encoder import GRAPH_FILE, TOKENIZER_FILE, OnnxEncoder, write_spec
 
-__all__ = ["TorchEncoder", "export", "has_gpu"]
+__all__ = ["TorchEncoder", "export", "has_gpu", "quieten"]
 
 MIN_EXPORT_COSINE = 0.9999
 """How close the exported graph must come to the original on every check text."""
@@ -59,7 +59,7 @@ class TorchEncoder(BatchEncoder):
         self.precision = precision
         if folder is not None:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        _quiet()
+        quieten()
         import torch
         from sentence_transformers import SentenceTransformer
 
@@ -228,7 +228,7 @@ def _weights_fingerprint(model: Any) -> str:
     return digest.hexdigest()
 
 
-def _quiet() -> None:
+def quieten() -> None:
     """Keep the libraries' own progress bars and load reports out of ours."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")

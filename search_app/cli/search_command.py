@@ -12,6 +12,7 @@ from rich.text import Text
 from search_app.cli.options import index_dir_option, json_option
 from search_app.cli.terminal import console, inline, marked, print_text, when
 from search_app.engine import DEFAULT_K, FUSIONS, MAX_K, MODES, SearchEngine
+from search_app.rerank import NONE
 from search_app.results import Hit, LegScore, Results
 from search_app.serialise import article_to_json, dumps, related_to_json, results_to_json
 
@@ -30,6 +31,13 @@ __all__ = ["related", "search", "show"]
 @click.option("--source", multiple=True, help="Only this source; several are alternatives.")
 @click.option("--author", multiple=True, help="Only this author; several are alternatives.")
 @click.option("--fusion", type=click.Choice(FUSIONS), default="convex", show_default=True, help="How to merge.")
+@click.option(
+    "--rerank",
+    metavar="[none|maxsim|cross-encoder:MODEL]",
+    default=NONE,
+    show_default=True,
+    help="Have the first 50 articles read again, by the encoder's tokens or by a model; slow.",
+)
 @click.option("--fold/--no-fold", default=True, show_default=True, help="One hit for copies and updates of an article.")
 @click.option("--diversify", is_flag=True, help="At most three hits of one story in each ten of the first thirty.")
 @click.option("--half-life", type=float, metavar="DAYS", help="Let age take up to 30 % of a score, half of it in DAYS.")
@@ -48,6 +56,7 @@ def search(
     source: tuple[str, ...],
     author: tuple[str, ...],
     fusion: str,
+    rerank: str,
     fold: bool,
     diversify: bool,
     half_life: float | None,
@@ -64,7 +73,7 @@ def search(
     title:word section:World source:... author:... after:2023-12 before:2024
     "phrase one" OR "phrase two"
     """
-    engine = SearchEngine.open(index_dir, ahead=mode != "lexical")
+    engine = SearchEngine.open(index_dir, ahead=mode != "lexical" or rerank != NONE)
     results = engine.search(
         " ".join(query),
         mode=mode,
@@ -76,6 +85,7 @@ def search(
         source=source,
         author=author,
         fusion=fusion,
+        rerank=rerank,
         fold=fold,
         diversify=diversify,
         half_life=half_life,
@@ -149,6 +159,8 @@ def _print_hits(out: Console, hits: Sequence[Hit], explain: bool) -> None:
         if explain:
             out.print(Text(f"    words:   {_leg(hit.lexical, 'BM25')}", style="dim"))
             out.print(Text(f"    meaning: {_leg(hit.dense, 'cosine')}", style="dim"))
+            if hit.rerank:
+                out.print(Text(f"    rerank:  rank {hit.rerank.rank}, {hit.rerank.score:.3f}", style="dim"))
         out.print(Text(f"    id {inline(hit.article.id)}", style="dim"))
         if hit.similar.count:
             out.print(Text(f"    and {hit.similar.count:,} similar:"))

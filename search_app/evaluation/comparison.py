@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from search_app.engine import SearchEngine
 from search_app.query import ParsedQuery
+from search_app.rerank import NONE
 
 from .collection import Qrels
 from .engines import Engines
@@ -114,7 +115,8 @@ def _outcome(
 ) -> Outcome:
     found = answers(engine, queries, setting)
     run = run_of(found, setting.scale, setting.merging.dense_weight)
-    free = replace(setting, merging=replace(setting.merging, floors=False))
+    # A reranker only orders what the floors have let through.
+    free = replace(setting, merging=replace(setting.merging, floors=False), rerank=NONE)
     everything = run_of(answers(engine, queries, free), setting.scale, setting.merging.dense_weight)
     reachable, dropped = _lost(run, everything, qrels)
     return Outcome(

@@ -15,6 +15,7 @@ from search_app.engine import SearchEngine
 from search_app.fusion import Merging
 from search_app.query import ParsedQuery
 from search_app.ranking import Ranking
+from search_app.rerank import NONE, parts_of
 
 from .variants import SCALES
 
@@ -35,13 +36,14 @@ _LEGS = {"lexical": ("lexical", "hybrid"), "dense": ("semantic", "hybrid"), "bot
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One way to ask the engine. `scale` names a way of fusing that is not the product's (see `variants`), or '';
-    `diversify` is that of a search."""
+    `rerank` and `diversify` are those of a search."""
 
     name: str
     mode: str
     merging: Merging = field(default_factory=Merging)
     bm25: Bm25 = field(default_factory=Bm25)
     scale: str = ""
+    rerank: str = NONE
     diversify: bool = False
 
 
@@ -85,7 +87,9 @@ def varied(changes: str) -> list[Setting]:
 def answers(engine: SearchEngine, queries: Mapping[str, ParsedQuery], setting: Setting) -> Answers:
     """What the engine answers to each query."""
     found = {
-        id: engine.ranked(query, mode=setting.mode, merging=setting.merging, diversify=setting.diversify)
+        id: engine.ranked(
+            query, mode=setting.mode, merging=setting.merging, rerank=setting.rerank, diversify=setting.diversify
+        )
         for id, query in queries.items()
     }
     if not setting.diversify:
@@ -139,6 +143,11 @@ def _scale(setting: Setting, value: str) -> Setting:
     return replace(setting, scale=name, merging=merging)
 
 
+def _rerank(setting: Setting, value: str) -> Setting:
+    parts_of(value)
+    return replace(setting, rerank=value)
+
+
 def _diversify(setting: Setting, value: str) -> Setting:
     if value not in ("true", "false"):
         raise ValueError("write true or false")
@@ -152,5 +161,6 @@ _KNOBS = {
     "passages": _Knob("dense", _passages),
     "dense_weight": _Knob("both", _dense_weight),
     "scale": _Knob("both", _scale),
+    "rerank": _Knob("both", _rerank),
     "diversify": _Knob("both", _diversify),
 }

@@ -106,7 +106,8 @@ def _matched(
         return start, end
     if params is None or not params.q.strip():
         return None
-    first_hundred = params.model_copy(update={"page": 1, "k": 100})
+    # Reranking would not change the passage.
+    first_hundred = params.model_copy(update={"page": 1, "k": 100, "rerank": "none"})
     for hit in engine.search(params.q, **first_hundred.for_engine()):
         if hit.article.id == article.id:
             return hit.passage

@@ -47,6 +47,9 @@ class SearchParams(_Params):
     fusion: Literal["convex", "rrf"] = Field(
         "convex", description="How hybrid mode merges: a weighted mean of scores, or reciprocal ranks."
     )
+    rerank: str = Field(
+        "none", description="What reads the first 50 articles again; the site says which rerankers there are."
+    )
     fold: bool = Field(True, description="Fold copies and updates of an article into one hit, listed as `similar`.")
     diversify: bool = Field(False, description="At most three hits of one story in each ten of the first thirty.")
     half_life: float | None = Field(
@@ -91,6 +94,10 @@ def within(model: type[P], settings: WebSettings) -> type[P]:
         else:
             rule |= {"default": field.default, "max_length": most[name]}
         limited[name] = (field.annotation, Field(**rule))
+    if "rerank" in model.model_fields:
+        field = model.model_fields["rerank"]
+        offered: Any = Literal[(field.default, *settings.rerank)]
+        limited["rerank"] = (offered, Field(field.default, description=field.description))
     made: type[P] = create_model(model.__name__, __base__=model, **limited)
     return made
 
@@ -133,6 +140,8 @@ def _sentence(model: type[_Params], error: ErrorDetails) -> str:
         return f"{name} was given {len(error['input'])} times; give it {_most(error)} times."
     if error["type"] == "string_unicode":
         return f"{name} has half of a surrogate pair in it, which is no character."
+    if name == "rerank":
+        return f"The reranker {_short(error['input'])} is not offered here; rerank can be {_allowed(model, name)}."
     return f"{name} must be {_allowed(model, name)}; got {_short(error['input'])}."
 
 
@@ -144,7 +153,7 @@ def _allowed(model: type[_Params], name: str) -> str:
     field = model.model_fields[name]
     if typing.get_origin(field.annotation) is Literal:
         *first, last = (f"'{choice}'" for choice in typing.get_args(field.annotation))
-        return f"{', '.join(first)} or {last}"
+        return f"{', '.join(first)} or {last}" if first else last
     if field.annotation is bool:
         return "true or false"
     schema = model.model_json_schema()["properties"][name]

@@ -52,6 +52,8 @@ def serve(
     settings = settings or WebSettings()
     engine = open_engine(index_dir)
     engine.warm_up()
+    for name in settings.rerank:
+        engine.search("warm up", rerank=name)  # Loads it, or says that it cannot be loaded.
     app = create_app(engine=engine, settings=settings)
     site: Site = app.extensions["concord"]
     sockets: dict[int, Any] = {}

@@ -57,6 +57,7 @@ class WebSettings:
     max_k: int = _setting(100, "Most hits on a page, and most related articles.", 1, 100)
     max_page: int = _setting(100, "Deepest page of an answer.", 1, 1000)
     max_filter_values: int = _setting(20, "Most values of one filter.", 0, 1000)
+    rerank: tuple[str, ...] = _setting((), "Rerankers that a search may ask for: maxsim, cross-encoder:MODEL.")
     max_request_bytes: int = _setting(32_768, "Largest head and largest body of a request, in bytes.", 1024, 1_048_576)
 
     max_searches: int = _setting(4, "Questions worked on at a time.", 1, 256)
@@ -89,6 +90,12 @@ class WebSettings:
                     f"'{origin}' is no origin for {_names('cors_origins')}: write scheme and host without a path, "
                     "like https://news.example, or *."
                 )
+        if self.rerank:
+            from search_app.rerank import NONE, parts_of  # numpy, which the command line's help need not wait for
+
+            for name in self.rerank:
+                if parts_of(name)[0] == NONE:
+                    raise UsageError(f"{_names('rerank')} is '{NONE}', which always goes: name rerankers, or unset it.")
         for key in self.api_keys:
             _check_key(key, "api_keys")
         if self.metrics == "key" and not (self.api_keys or self.api_keys_file):

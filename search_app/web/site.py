@@ -39,6 +39,7 @@ class Engine(Protocol):
         source: str | Sequence[str] = (),
         author: str | Sequence[str] = (),
         fusion: str = "convex",
+        rerank: str = "none",
         fold: bool = True,
         diversify: bool = False,
         half_life: float | None = None,

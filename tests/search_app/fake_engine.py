@@ -71,6 +71,7 @@ class FakeEngine:
         source: str | Sequence[str] = (),
         author: str | Sequence[str] = (),
         fusion: str = "convex",
+        rerank: str = "none",
         fold: bool = True,
         diversify: bool = False,
         half_life: float | None = None,

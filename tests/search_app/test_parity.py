@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from search_app import SearchEngine
 from search_app.cli import main
 from search_app.serialise import article_to_json, related_to_json, results_to_json, status_to_json
+from search_app.web import WebSettings, create_app
 
 SEARCHES: list[dict[str, Any]] = [
     {"query": "prisoner exchange without mediation"},
@@ -28,12 +29,19 @@ SEARCHES: list[dict[str, Any]] = [
     {"query": "section:World"},
     {"query": "harbour", "fold": False, "diversify": True, "k": 4},
     {"query": "harbour", "half_life": 30.0, "as_of": "2024-06", "explain": True},
+    {"query": "harbour", "rerank": "maxsim", "explain": True, "k": 3, "page": 2},
+    {"query": "ferry strike", "mode": "lexical", "rerank": "maxsim"},
     {"query": "lihgthouse keeper"},
     {"query": "منارة الميناء"},
     {"query": ""},
 ]
 # Options are written the same on the command line and in an address, but for their dashes.
 IDS = [" ".join(map(str, search.values())) or "empty" for search in SEARCHES]
+
+
+@pytest.fixture
+def client(engine: SearchEngine) -> FlaskClient:
+    return create_app(engine=engine, settings=WebSettings(rerank=("maxsim",))).test_client()
 
 
 def library(engine: SearchEngine, search: dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +119,8 @@ def test_status(engine: SearchEngine, client: FlaskClient, index_dir: Path) -> N
         ({"mode": "magic"}, 400),
         ({"since": "2024", "until": "2023"}, 400),
         ({"since": "someday"}, 400),
+        ({"rerank": "magic"}, 400),
+        ({"rerank": "cross-encoder:"}, 400),
         ({"half_life": 0}, 400),
         ({"half_life": "nan"}, 400),
         ({"half_life": 7, "as_of": "someday"}, 400),
