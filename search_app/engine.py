@@ -135,7 +135,7 @@ class SearchEngine:
         """The articles that answer `query`, best first, `k` to a page.
 
         `since` and `until` are inclusive days (or months, years); several values of section, source or author are
-        alternatives. A query that has only filters is answered with the newest articles. `rerank` has the first 50
+        alternatives. A query that has only filters is answered with the newest articles. `rerank` has the first 20
         articles read again, by 'maxsim' or by 'cross-encoder:MODEL', a name or a folder for sentence-transformers:
         better first hits for a second or more. `fold` makes one hit of an
         article and its near-duplicates, `diversify` lets no story fill a page. With a `half_life` in days age takes up

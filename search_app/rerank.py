@@ -20,7 +20,7 @@ from .results import RerankScore
 
 __all__ = ["DEPTH", "NONE", "Article", "Reranker", "parts_of", "pooled", "reranked"]
 
-DEPTH = 50
+DEPTH = 20
 """Articles, from the first on, that are read again."""
 NONE = "none"
 """The name of no reranker."""

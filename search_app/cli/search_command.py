@@ -36,7 +36,7 @@ __all__ = ["related", "search", "show"]
     metavar="[none|maxsim|cross-encoder:MODEL]",
     default=NONE,
     show_default=True,
-    help="Have the first 50 articles read again, by the encoder's tokens or by a model; slow.",
+    help="Have the first 20 articles read again, by the encoder's tokens or by a model; slow.",
 )
 @click.option("--fold/--no-fold", default=True, show_default=True, help="One hit for copies and updates of an article.")
 @click.option("--diversify", is_flag=True, help="At most three hits of one story in each ten of the first thirty.")

@@ -48,7 +48,7 @@ class SearchParams(_Params):
         "convex", description="How hybrid mode merges: a weighted mean of scores, or reciprocal ranks."
     )
     rerank: str = Field(
-        "none", description="What reads the first 50 articles again; the site says which rerankers there are."
+        "none", description="What reads the first 20 articles again; the site says which rerankers there are."
     )
     fold: bool = Field(True, description="Fold copies and updates of an article into one hit, listed as `similar`.")
     diversify: bool = Field(False, description="At most three hits of one story in each ten of the first thirty.")
