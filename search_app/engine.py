@@ -136,11 +136,11 @@ class SearchEngine:
 
         `since` and `until` are inclusive days (or months, years); several values of section, source or author are
         alternatives. A query that has only filters is answered with the newest articles. `rerank` has the first 20
-        articles read again, by 'maxsim' or by 'cross-encoder:MODEL', a name or a folder for sentence-transformers:
-        better first hits for a second or more. `fold` makes one hit of an
-        article and its near-duplicates, `diversify` lets no story fill a page. With a `half_life` in days age takes up
-        to 30 % of a score, counted from `as_of` (a day, month or year; now). Raises UsageError for what is out of
-        range; syntax in the query is never an error.
+        articles read again, by 'maxsim' or by 'cross-encoder:MODEL', a name or a folder for sentence-transformers: a
+        somewhat better order, for seconds a query. `fold` makes one hit of an article and its near-duplicates,
+        `diversify` lets no story fill a page. With a `half_life` in days age takes up to 30 % of a score, counted from
+        `as_of` (a day, month or year; now). Raises UsageError for what is out of range, and RerankerError for a model
+        that cannot be loaded; syntax in the query is never an error.
         """
         started = time.perf_counter()
         _check(mode, k, page, fusion)

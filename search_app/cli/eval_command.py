@@ -82,7 +82,7 @@ def evaluate(
     --vary passages=1,1:0.5:0.25     weights of an article's best passages
     --vary k1=0.9,1.5  b=0.4,0.9  title_weight=1,5
     --vary scale=min-max:0.5,theoretical:0.7     other ways to fuse
-    --vary rerank=maxsim,cross-encoder:FOLDER    a second look at the first 20; a second or more a query
+    --vary rerank=maxsim,cross-encoder:FOLDER    a second look at the first 20; seconds a query
     --vary diversify=true            no story over a whole page
     """
     measures = measures or DEFAULT_MEASURES
