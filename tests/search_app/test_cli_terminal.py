@@ -36,7 +36,8 @@ DRIVING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u20
 @pytest.fixture
 def hostile(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = FakeEngine([HOSTILE, replace(HOSTILE, id=f"second {EVIL}")])
-    monkeypatch.setattr(search_command, "SearchEngine", type("Opens", (), {"open": staticmethod(lambda _: engine)}))
+    opens = type("Opens", (), {"open": staticmethod(lambda _, **options: engine)})
+    monkeypatch.setattr(search_command, "SearchEngine", opens)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,8 @@ def test_no_title_forges_a_hit() -> None:
 def test_a_word_of_ten_megabytes_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     word = "w" * 10_000_000
     engine = FakeEngine([replace(HOSTILE, id="long", title=word, text=word, author=word)])
-    monkeypatch.setattr(search_command, "SearchEngine", type("Opens", (), {"open": staticmethod(lambda _: engine)}))
+    opens = type("Opens", (), {"open": staticmethod(lambda _, **options: engine)})
+    monkeypatch.setattr(search_command, "SearchEngine", opens)
     output = CliRunner().invoke(main, ["show", "long"]).output
     assert output.count("w") > len(word)
     assert output.count("\n") < 200
