@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.machine import describe
 from benchmarks.report import headlines, index_of, options, save
 from indexer.manifest import current_generation
-from indexer.near_duplicates import NearDuplicates, update_near_duplicates
+from indexer.near_duplicates import NearDuplicates, Sketches, update_near_duplicates
 from indexer.store import Store
 
 
@@ -38,9 +38,10 @@ def finding(index_dir: Path, scratch: Path) -> dict[str, Any]:
         (added, rest, docs, docs[-1:]),
     ):
         started = time.process_time()
-        update_near_duplicates(
-            folder, previous, docs=some, added=store.articles(fresh.tolist()), articles=store.articles
-        )
+        sketches = Sketches()
+        for _ in sketches.noting(store.articles(fresh.tolist())):
+            pass
+        update_near_duplicates(folder, previous, docs=some, added=sketches, articles=store.articles)
         seconds.append(time.process_time() - started)
     found, grown = NearDuplicates.load(whole), NearDuplicates.load(added)
     sizes = np.bincount(found.groups)

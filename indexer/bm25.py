@@ -19,7 +19,7 @@ from .analysis import Words, analyse, index_words, phrase_variants, surfaces
 from .article import Article
 from .catalogue import Catalogue, Mask, Rows
 from .errors import IndexDamaged
-from .frequencies import Frequencies, FrequencyWriter
+from .frequencies import Frequencies, FrequencyWriter, move_segments
 from .lexical import Atom, Bm25, LexicalScores, bm25_idf
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Bm25Model",
     "Bm25Scores",
     "best_rows",
+    "join_shared",
     "query_terms",
     "update_shared",
 ]
@@ -240,5 +241,18 @@ def update_shared(
         vocabulary.update(title.surfaces | text.surfaces)
         yield doc, title, text
     writer.finish(previous, catalogue)
+    _save_vocabulary(folder, vocabulary)
+
+
+def join_shared(folder: Path, parts: Iterable[Path]) -> None:
+    """Move what `update_shared` wrote into `parts`, indexes of other articles, to the index in `folder`."""
+    vocabulary: Counter[str] = Counter(json.loads((folder / VOCABULARY).read_text("utf-8")))
+    for part in parts:
+        vocabulary.update(json.loads((part / VOCABULARY).read_text("utf-8")))
+        move_segments(part, folder)
+    _save_vocabulary(folder, vocabulary)
+
+
+def _save_vocabulary(folder: Path, vocabulary: Counter[str]) -> None:
     words = {word: count for word, count in vocabulary.items() if count > 0}
     (folder / VOCABULARY).write_text(json.dumps(words, ensure_ascii=False), "utf-8")

@@ -44,7 +44,7 @@ class BuildOptions:
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    """Where a run is: `stage` is 'encoder', 'reading', 'lexical', 'vectors', 'duplicates' or 'done'; bytes are of the
+    """Where a run is: `stage` is 'encoder', 'reading', 'vectors', 'lexical', 'duplicates' or 'done'; bytes are of the
     sources."""
 
     stage: str

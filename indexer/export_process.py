@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-import threading
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryFile
 
+from .child_process import end_with_parent, running
 from .encoder import EncoderSpec
 from .errors import EncoderError
 
@@ -22,20 +21,15 @@ def export_apart(name: str, index_dir: Path) -> tuple[EncoderSpec, str]:
     Returns the spec, and why the encoder could not be exported or '' when it was. Raises EncoderError when there is no
     such encoder.
     """
-    command = [sys.executable, "-m", __name__, name, str(index_dir)]
-    # The child must find the packages that this process found, however it did.
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
-    watched, held = os.pipe()
-    try:
-        # Held open as long as this process lives: see `_end_with_parent`.
-        child = subprocess.run(command, stdin=watched, capture_output=True, text=True, env=environment, check=False)  # noqa: S603
-    finally:
-        os.close(watched)
-        os.close(held)
-    lines = child.stdout.splitlines()
-    if child.returncode or not lines:
-        reason = (child.stderr.splitlines() or ["it said nothing"])[-1].strip()
-        raise EncoderError(f"The encoder '{name}' could not be exported (exit code {child.returncode}: {reason}).")
+    with TemporaryFile("w+", encoding="utf-8") as output, TemporaryFile("w+", encoding="utf-8") as errors:
+        with running(__name__, name, str(index_dir), output=output, errors=errors) as child:
+            code = child.wait()
+        output.seek(0)
+        errors.seek(0)
+        lines, complaints = output.read().splitlines(), errors.read().splitlines()
+    if code or not lines:
+        reason = (complaints or ["it said nothing"])[-1].strip()
+        raise EncoderError(f"The encoder '{name}' could not be exported (exit code {code}: {reason}).")
     answer = json.loads(lines[-1])
     if "error" in answer:
         raise EncoderError(answer["error"])
@@ -60,13 +54,6 @@ def _export(name: str, index_dir: Path) -> dict[str, object]:
     return {"spec": asdict(encoder.spec), "failure": failure}
 
 
-def _end_with_parent() -> None:
-    """End this process when its input ends, because then its parent has: nobody would use what it writes."""
-    while os.read(0, 1):
-        continue
-    os._exit(1)
-
-
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     print(json.dumps(_export(sys.argv[1], Path(sys.argv[2]))))

@@ -22,7 +22,7 @@ from .analysis import Words
 from .catalogue import Catalogue, Rows
 from .files import link_or_copy
 
-__all__ = ["Frequencies", "FrequencyWriter", "Postings"]
+__all__ = ["Frequencies", "FrequencyWriter", "Postings", "move_segments"]
 
 _FILES = ("articles", "docs", "ends", "in_text", "in_title", "terms")
 _MERGE_RATIO = 3
@@ -293,6 +293,12 @@ class _Draft:
             # Few terms stand more than 255 times in an article, so most segments need one byte for it.
             kind = np.min_scalar_type(int(counts.max(initial=0)))
             np.save(folder / f"{name}.npy", counts[order].astype(kind))
+
+
+def move_segments(source: Path, target: Path) -> None:
+    """Give the segments of one folder to another that has none of their names."""
+    for path in _segments(source):
+        path.rename(target / path.name)
 
 
 def _segments(folder: Path) -> list[Path]:

@@ -13,12 +13,13 @@ import numpy as np
 from .catalogue import Catalogue
 from .checksums import FileSum, files_below, sum_file
 from .damage import damaged_articles
+from .derive_process import parts_of
 from .encoder import named_by_index
 from .encoding import carried_encoder, prepare_encoder
 from .errors import IndexDamaged, IndexMismatch, IndexNotFound
 from .faiss_index import FaissIndex, update_vectors
 from .files import drafted, writing
-from .lexical_engines import DEFAULT_LEXICAL, LEXICAL_ENGINES, check_engine, update_lexical
+from .lexical_engines import DEFAULT_LEXICAL, LEXICAL_ENGINES, check_engine, join_lexical, update_lexical
 from .lock import writer_lock
 from .manifest import (
     FORMAT_VERSION,
@@ -30,7 +31,7 @@ from .manifest import (
     read_current,
     switch_to,
 )
-from .near_duplicates import update_near_duplicates
+from .near_duplicates import Sketches, update_near_duplicates
 from .store import STORE_FILE, Store
 from .version import VERSION
 
@@ -38,6 +39,7 @@ __all__ = ["clear_away", "commit_generation", "rebuild"]
 
 LEXICAL_FOLDER = "lexical"
 VECTOR_FOLDER = "vectors"
+_PARTS_FOLDER = "parts"
 
 
 def commit_generation(
@@ -72,32 +74,49 @@ def commit_generation(
 
     with drafted(generation_folder(index_dir, generation)) as draft:
         catalogue.save(draft)
-        tell("lexical")
-        (draft / LEXICAL_FOLDER).mkdir()
-        update_lexical(
-            engine,
-            draft / LEXICAL_FOLDER,
-            old_folder / LEXICAL_FOLDER if old_folder else None,
-            catalogue=catalogue,
-            added=store.articles(added),
-            removed=store.articles(removed),
-            name=f"{generation:08d}",
-        )
-        tell("vectors")
-        (draft / VECTOR_FOLDER).mkdir()
-        update_vectors(
-            draft / VECTOR_FOLDER,
-            old_folder / VECTOR_FOLDER if old_folder else None,
-            catalogue=catalogue,
-            added=store.vectors(added, recipe.encoder.dimension),
-            removed=store.vectors(removed, recipe.encoder.dimension),
-            dimension=recipe.encoder.dimension,
-            name=f"segment-{generation:08d}",
-        )
+        lexical_folder, vector_folder = draft / LEXICAL_FOLDER, draft / VECTOR_FOLDER
+        lexical_folder.mkdir()
+        vector_folder.mkdir()
+        name = f"{generation:08d}"
+        sketches = Sketches()
+        old_lexical = old_folder / LEXICAL_FOLDER if old_folder else None
+        with parts_of(added, store.path, engine, draft / _PARTS_FOLDER, name) as parts:
+            tell("vectors")
+            update_vectors(
+                vector_folder,
+                old_folder / VECTOR_FOLDER if old_folder else None,
+                catalogue=catalogue,
+                added=store.vectors(added, recipe.encoder.dimension),
+                removed=store.vectors(removed, recipe.encoder.dimension),
+                dimension=recipe.encoder.dimension,
+                name=f"segment-{name}",
+            )
+            tell("lexical")
+            for part in parts:
+                part.wait()
+                sketches.absorb(part.sketches)
+            if parts:
+                join_lexical(
+                    lexical_folder,
+                    old_lexical,
+                    catalogue=catalogue,
+                    parts=[part.lexical for part in parts],
+                    removed=store.articles(removed),
+                    name=name,
+                )
+            else:
+                update_lexical(
+                    engine,
+                    lexical_folder,
+                    old_lexical,
+                    catalogue=catalogue,
+                    added=sketches.noting(store.articles(added)),
+                    removed=store.articles(removed),
+                    name=name,
+                )
+        shutil.rmtree(draft / _PARTS_FOLDER, ignore_errors=True)
         tell("duplicates")
-        update_near_duplicates(
-            draft, old_folder, docs=catalogue.docs, added=store.articles(added), articles=store.articles
-        )
+        update_near_duplicates(draft, old_folder, docs=catalogue.docs, added=sketches, articles=store.articles)
         manifest = Manifest(
             format_version=FORMAT_VERSION,
             generation=generation,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,7 +11,15 @@ from .catalogue import Catalogue
 from .errors import UsageError
 from .lexical import Bm25, LexicalIndex
 
-__all__ = ["DEFAULT_LEXICAL", "LEXICAL_ENGINES", "check_engine", "open_lexical", "update_lexical"]
+__all__ = [
+    "DEFAULT_LEXICAL",
+    "LEXICAL_ENGINES",
+    "can_join",
+    "check_engine",
+    "join_lexical",
+    "open_lexical",
+    "update_lexical",
+]
 
 LEXICAL_ENGINES = ("whoosh", "tantivy")
 DEFAULT_LEXICAL = "whoosh"
@@ -61,3 +69,26 @@ def update_lexical(
     else:
         from .whoosh_index import update_whoosh as update
     update(folder, previous, catalogue=catalogue, added=added, removed=removed, name=name)
+
+
+def can_join(engine: str) -> bool:
+    """Whether `join_lexical` can put together what several processes wrote for `engine`."""
+    return engine == "whoosh"
+
+
+def join_lexical(
+    folder: Path,
+    previous: Path | None,
+    *,
+    catalogue: Catalogue,
+    parts: Sequence[Path],
+    removed: Iterable[tuple[int, Article]],
+    name: str,
+) -> None:
+    """Write what `update_lexical` would for Whoosh, out of `parts`: folders of lexical indexes of what is added.
+
+    Their files are moved, so they are no indexes any more afterwards.
+    """
+    from .whoosh_index import join_whoosh
+
+    join_whoosh(folder, previous, catalogue=catalogue, parts=parts, removed=removed, name=name)

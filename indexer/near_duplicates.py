@@ -27,7 +27,7 @@ from .article import Article
 from .catalogue import Rows
 from .errors import IndexDamaged
 
-__all__ = ["NearDuplicates", "Wording", "load_groups", "near_duplicates", "update_near_duplicates"]
+__all__ = ["NearDuplicates", "Sketches", "Wording", "load_groups", "near_duplicates", "update_near_duplicates"]
 
 Signatures = NDArray[np.uint32]
 """MinHash values (n, 96); all ones for a text without words."""
@@ -75,6 +75,43 @@ class Wording:
             numbers=Counter(word for word in words if any(map(str.isdigit, word))),
             names=Counter(word.casefold() for word in words if len(word) > 1 and word[0].isupper()),
         )
+
+
+class Sketches:
+    """MinHash signatures of articles, made as they pass by."""
+
+    def __init__(self) -> None:
+        self._docs: list[int] = []
+        self._made: list[Signatures] = []
+
+    def noting(self, articles: Iterable[tuple[int, Article]]) -> Iterator[tuple[int, Article]]:
+        """The same articles, by store row; each is noted before it goes on."""
+        from datasketch import MinHash  # type: ignore[import-untyped]  # imports scipy: half a second
+
+        blank = MinHash(num_perm=_BAND * _BANDS, hashfunc=zlib.crc32, scheme="affine32")
+        for doc, article in articles:
+            # Half a surrogate pair has no UTF-8.
+            folded = [word.casefold().encode("utf-8", "surrogatepass") for word in _words(article)]
+            sketch = blank.copy()
+            sketch.update_batch(list(_runs(folded, b" ")))
+            self._docs.append(doc)
+            self._made.append(sketch.hashvalues.astype(np.uint32))
+            yield doc, article
+
+    def columns(self) -> tuple[Rows, Signatures]:
+        """Store rows and signatures of the articles noted."""
+        return np.array(self._docs, np.int64), np.array(self._made, np.uint32).reshape(-1, _BAND * _BANDS)
+
+    def save(self, path: Path) -> None:
+        """Write them to `path`."""
+        docs, signatures = self.columns()
+        np.savez(path, docs=docs, signatures=signatures)
+
+    def absorb(self, path: Path) -> None:
+        """Take in what another process has saved."""
+        with np.load(path, allow_pickle=False) as columns:
+            self._docs += columns["docs"].tolist()
+            self._made += list(columns["signatures"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +167,16 @@ def update_near_duplicates(
     previous: Path | None,
     *,
     docs: Rows,
-    added: Iterable[tuple[int, Article]],
+    added: Sketches,
     articles: Callable[[list[int]], Iterator[tuple[int, Article]]],
 ) -> None:
     """Write the near-duplicates of a generation with the store rows `docs` into `folder`.
 
-    `previous` is the folder of the generation that it follows, `added` the articles, by store row, that are not in that
-    one, and `articles` looks up some of `docs`. Raises IndexDamaged when the previous ones cannot be read.
+    `previous` is the folder of the generation that it follows, `added` the sketches of the articles that are not in
+    that one, and `articles` looks up some of `docs`. Raises IndexDamaged when the previous ones cannot be read.
     """
     old = NearDuplicates.load(previous) if previous else _nothing()
-    fresh, hashed = _signatures(added)
+    fresh, hashed = added.columns()
     kept = np.isin(old.docs, docs)
     joined = np.concatenate((old.docs[kept], fresh))
     order = np.argsort(joined)
@@ -169,26 +206,6 @@ def _runs(folded: list[AnyStr], space: AnyStr) -> Iterable[AnyStr]:
     if 0 < len(folded) < _RUN:
         return [space.join(folded)]
     return map(space.join, zip(*(folded[start:] for start in range(_RUN)), strict=False))
-
-
-def _signatures(articles: Iterable[tuple[int, Article]]) -> tuple[Rows, Signatures]:
-    """Store rows and signatures of articles."""
-    from datasketch import MinHash  # type: ignore[import-untyped]  # imports scipy: half a second
-
-    docs: list[int] = []
-
-    def runs() -> Iterator[list[bytes]]:
-        for doc, article in articles:
-            docs.append(doc)
-            # Half a surrogate pair has no UTF-8.
-            folded = [word.casefold().encode("utf-8", "surrogatepass") for word in _words(article)]
-            yield list(_runs(folded, b" "))
-
-    made = [
-        sketch.hashvalues
-        for sketch in MinHash.generator(runs(), num_perm=_BAND * _BANDS, hashfunc=zlib.crc32, scheme="affine32")
-    ]
-    return np.array(docs, np.int64), np.array(made, np.uint32).reshape(-1, _BAND * _BANDS)
 
 
 def _candidates(signatures: Signatures, fresh: NDArray[np.bool_]) -> Pairs:

@@ -7,7 +7,7 @@ indexer/bm25.py instead.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,19 @@ import numpy as np
 from whoosh import index as whoosh_index
 from whoosh import query as whoosh_query
 from whoosh.filedb.filestore import FileStorage
+from whoosh.index import TOC, clean_files
 
 from .article import Article
-from .bm25 import VOCABULARY, Bm25Index, update_shared
+from .bm25 import VOCABULARY, Bm25Index, join_shared, update_shared
 from .catalogue import Catalogue, Rows
 from .files import link_or_copy
 from .whoosh_postings import schema
 
-__all__ = ["WhooshIndex", "update_whoosh"]
+__all__ = ["WhooshIndex", "join_whoosh", "update_whoosh"]
 
 _WRITER_MEGABYTES = 256
+_NAME = "MAIN"
+"""What Whoosh calls an index that is not named."""
 
 
 class WhooshIndex(Bm25Index):
@@ -94,3 +97,31 @@ def update_whoosh(
         raise
     finally:
         handle.close()
+
+
+def join_whoosh(
+    folder: Path,
+    previous: Path | None,
+    *,
+    catalogue: Catalogue,
+    parts: Sequence[Path],
+    removed: Iterable[tuple[int, Article]],
+    name: str,
+) -> None:
+    """Write into `folder` the index of `catalogue`: what `previous` holds, less `removed`, plus the indexes `parts`.
+
+    The segments of the parts become its own: their names are random, and nothing in them counts from the beginning of
+    the index.
+    """
+    update_whoosh(folder, previous, catalogue=catalogue, added=(), removed=removed, name=name)
+    storage = FileStorage(str(folder))
+    found = TOC.read(storage, _NAME)
+    segments = list(found.segments)
+    for part in parts:
+        for segment in TOC.read(FileStorage(str(part)), _NAME).segments:
+            segments.append(segment)
+            for file in part.glob(f"{segment.segment_id()}.*"):
+                file.rename(folder / file.name)
+    join_shared(folder, parts)
+    TOC(found.schema, segments, found.generation + 1).write(storage, _NAME)
+    clean_files(storage, _NAME, found.generation + 1, segments)

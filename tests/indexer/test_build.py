@@ -298,7 +298,7 @@ def test_progress_goes_from_the_encoder_to_done(archive: Archive) -> None:
     seen: list[BuildProgress] = []
     build_index([archive.sources], archive.index_dir, _options(archive, None), seen.append)
     stages = list(dict.fromkeys(progress.stage for progress in seen))
-    assert stages == ["encoder", "reading", "lexical", "vectors", "duplicates", "done"]
+    assert stages == ["encoder", "reading", "vectors", "lexical", "duplicates", "done"]
     last = seen[-1]
     assert (last.articles, last.passages, last.bytes_read) == (2, 2, last.bytes_total)
 
