@@ -21,11 +21,13 @@ from .article import Article
 from .bm25 import VOCABULARY, Bm25Index, join_shared, update_shared
 from .catalogue import Catalogue, Rows
 from .files import link_or_copy
+from .whoosh_pool import PositionsPool
 from .whoosh_postings import schema
 
 __all__ = ["WhooshIndex", "join_whoosh", "update_whoosh"]
 
-_WRITER_MEGABYTES = 256
+_MAX_POSTINGS = 4_000_000
+"""Postings of a segment as it is written; more are never sorted at once."""
 _NAME = "MAIN"
 """What Whoosh calls an index that is not named."""
 
@@ -77,8 +79,7 @@ def update_whoosh(
         handle = whoosh_index.open_dir(str(folder))
     else:
         handle = whoosh_index.create_in(str(folder), schema())
-    # Files of their own are mapped; out of one file for all, Whoosh copies each into memory.
-    writer = handle.writer(limitmb=_WRITER_MEGABYTES, compound=False)
+    writer = _writer(handle)
 
     def deleted() -> Iterator[tuple[int, Article]]:
         for doc, article in removed:
@@ -89,7 +90,12 @@ def update_whoosh(
         for doc, title, text in update_shared(
             folder, previous, catalogue=catalogue, added=added, removed=deleted(), name=name
         ):
-            writer.add_document(doc=doc, title=title.positions, text=text.positions)
+            if len(writer.pool) > _MAX_POSTINGS:
+                writer.commit()
+                writer = _writer(handle)
+            writer.pool.add_positions("title", writer.docnum, title.positions)
+            writer.pool.add_positions("text", writer.docnum, text.positions)
+            writer.add_document(doc=doc)
         writer.commit()
     except BaseException:
         if not writer.is_closed:  # a commit that failed half-way has closed it
@@ -97,6 +103,13 @@ def update_whoosh(
         raise
     finally:
         handle.close()
+
+
+def _writer(handle: Any) -> Any:
+    # Files of their own are mapped; out of one file for all, Whoosh copies each into memory.
+    writer = handle.writer(compound=False)
+    writer.pool = PositionsPool(writer.temp_storage(), writer.newsegment)
+    return writer
 
 
 def join_whoosh(
