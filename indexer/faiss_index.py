@@ -206,6 +206,8 @@ def update_vectors(
     """
     import faiss
 
+    # Training codes has thousands of small steps: threads spend thirty times as long on waiting for one another.
+    faiss.omp_set_num_threads(1)
     segments: dict[str, dict[str, float] | None] = {}
     total = _Sum(0, np.zeros(dimension))
     if previous is not None:
