@@ -1,6 +1,7 @@
 """How near indexing comes to the encoder alone, and how much memory it takes.
 
-Usage: python -m benchmarks.indexing [--articles FILE] [--limit N] [--plain 512] [--rounds 3] [--json FILE]
+Usage: python -m benchmarks.indexing [--articles FILE] [--limit N] [--index-dir NEW] [--plain 512] [--rounds 3]
+       [--json FILE]
 
 The whole `concord index` runs in a process of its own, and the memory of its whole process tree is watched. The encoder
 alone is then given the passages that this run stored, by the library and in the precision that the run chose. Plain
@@ -163,6 +164,7 @@ def main() -> None:
     parser = options(__doc__, archive=False)
     parser.add_argument("--articles", type=Path, default=SAMPLE, help="What to index. [default: the sample archive]")
     parser.add_argument("--limit", type=int, default=0, help="Only the first N records (JSON lines). [default: all]")
+    parser.add_argument("--index-dir", type=Path, help="A new folder for the index, which stays. [default: none stays]")
     parser.add_argument("--alone", type=int, default=4096, help="Passages for the encoder alone.")
     parser.add_argument("--plain", type=int, default=512, help="Passages for plain float32.")
     parser.add_argument("--rounds", type=int, default=3)
@@ -170,8 +172,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         source = first(given.articles, given.limit, folder) if given.limit else given.articles
-        report, seconds, peak = index(source, folder / "index")
-        rates = encoders(folder / "index", report["encoding_precision"], given.alone, given.plain, given.rounds)
+        index_dir = given.index_dir or folder / "index"
+        report, seconds, peak = index(source, index_dir)
+        rates = encoders(index_dir, report["encoding_precision"], given.alone, given.plain, given.rounds)
     alone, plain = spread(rates[0], 1), spread(rates[1], 1)
     whole = report["passages_encoded"] / seconds
     found = {
