@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from whoosh.writing import PostingPool
 
 __all__ = ["PositionsPool"]
@@ -68,22 +69,25 @@ class _Columns:
         """By term and document, with positions packed as `PackedPositions` does."""
         # Strings and their UTF-8 have the same order.
         terms = sorted(self._ids)
-        place = np.empty(len(terms), np.int64)
+        place = np.empty(len(terms), np.uint32)
         place[np.fromiter((self._ids[term] for term in terms), np.int64, len(terms))] = np.arange(len(terms))
         encoded = [term.encode("utf-8") for term in terms]
-        counts = np.frombuffer(self._counts, np.uint32).astype(np.int64)
-        ends = np.cumsum(counts)
-        positions = np.frombuffer(self._positions, np.uint32)
-        deltas = positions.copy()
-        deltas[1:] -= positions[:-1]
-        starts = ends - counts
-        deltas[starts] = positions[starts]
-        packed = deltas.tobytes()
+        counts, numbers = np.frombuffer(self._counts, np.uint32), np.frombuffer(self._numbers, np.uint32)
+        ends = np.cumsum(counts, dtype=np.uint32)
+        packed = self._packed(ends - counts)
         of = place[np.frombuffer(self._terms, np.uint32)]
-        numbers = np.frombuffer(self._numbers, np.uint32)
         order = np.argsort(of, kind="stable")
         for begin in range(0, len(order), _BLOCK):
             block = order[begin : begin + _BLOCK]
-            columns = (column[block].tolist() for column in (of, numbers, counts, 4 * starts, 4 * ends))
-            for term, number, count, start, end in zip(*columns, strict=True):
+            last = 4 * ends[block].astype(np.int64)
+            columns = of[block], numbers[block], counts[block], last - 4 * counts[block], last
+            for term, number, count, start, end in zip(*(column.tolist() for column in columns), strict=True):
                 yield field, encoded[term], number, float(count), packed[start:end]
+
+    def _packed(self, starts: NDArray[np.uint32]) -> bytes:
+        """The positions of all postings, which begin at `starts`, each as the distance from the one before."""
+        positions = np.frombuffer(self._positions, np.uint32)
+        deltas = positions.copy()
+        deltas[1:] -= positions[:-1]
+        deltas[starts] = positions[starts]
+        return deltas.tobytes()
