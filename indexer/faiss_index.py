@@ -23,7 +23,7 @@ from .catalogue import Catalogue, Mask, Rows
 from .encoder import Vectors
 from .errors import IndexDamaged
 from .files import link_or_copy
-from .vector_codes import EXACT_UP_TO, Codes, cosines
+from .vector_codes import EXACT_UP_TO, Codes, cosines, write_index
 from .vectors import PassageScores, VectorSource
 
 __all__ = ["FaissIndex", "update_vectors"]
@@ -241,7 +241,7 @@ def update_vectors(
             columns.append(np.array([segment.passages[positions], catalogue.docs[segment.rows[positions]]], np.int64))
     if index.ntotal:
         rows = np.concatenate(columns, axis=1)
-        faiss.write_index(index, str(folder / f"{name}.faiss"))
+        write_index(index, folder / f"{name}.faiss")
         np.save(folder / f"{name}.npy", rows)
         codes = Codes.make(index, rows[1])
         kept[name] = codes.settings() if codes else None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .catalogue import Mask, Rows
 
-__all__ = ["EXACT_UP_TO", "LEAST_RECALL", "Codes", "cosines"]
+__all__ = ["EXACT_UP_TO", "LEAST_RECALL", "Codes", "cosines", "write_index"]
 
 EXACT_UP_TO = 50_000
 """Vectors of a segment up to which all are looked at: that takes about 4 ms."""
@@ -29,6 +29,7 @@ _SAMPLE = 100
 _WANTED, _ARTICLES = 1000, 200
 _TRAINING = 20_000
 _BLOCK = 50_000
+_WRITTEN_AT_ONCE = 1 << 20
 _SEED = 7
 
 
@@ -68,10 +69,8 @@ class Codes:
         return {"recall": self.recall}
 
     def save(self, path: Path) -> None:
-        """Write the codes; `settings` go elsewhere."""
-        import faiss
-
-        faiss.write_index(self.index, str(path))
+        """Write the codes; `settings` go elsewhere. Raises OSError."""
+        write_index(self.index, path)
 
     @classmethod
     def load(cls, path: Path, settings: Mapping[str, float]) -> Codes:
@@ -114,6 +113,29 @@ def cosines(exact: Any, query: NDArray[np.float32], numbers: Rows) -> NDArray[np
     # Not `@`: for so little work, BLAS spends more time on waking threads.
     products: NDArray[np.float32] = np.einsum("nd,d->n", exact.reconstruct_batch(numbers), query)
     return products
+
+
+def write_index(index: Any, path: Path) -> None:
+    """Write a FAISS index. Raises OSError, where FAISS by itself only prints that a file could not be closed."""
+    from faiss import PyCallbackIOWriter  # type: ignore[attr-defined]  # comes out of its compiled half
+    from faiss import write_index as write_to
+
+    failed: list[OSError] = []
+
+    def write(data: bytes) -> None:
+        try:
+            stream.write(data)
+        except OSError as error:  # FAISS would forget which it was
+            failed.append(error)
+            raise
+
+    try:
+        with path.open("wb") as stream:
+            write_to(index, PyCallbackIOWriter(write, _WRITTEN_AT_ONCE))
+    except RuntimeError:
+        if failed:
+            raise failed[0] from None
+        raise
 
 
 def _first_articles(found: Rows, articles: Rows) -> Rows:

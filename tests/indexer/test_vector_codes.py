@@ -138,3 +138,15 @@ def test_broken_codes_are_damage(tmp_path: Path, matrix: NDArray[np.float32]) ->
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(IndexDamaged, match="concord rebuild"):
         FaissIndex(tmp_path / "1", catalogue(range(1, ARTICLES + 1)))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+def test_a_full_disk_is_an_error_and_no_message_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    import faiss
+
+    for size in (1, 50_000):  # fails when the file is closed, and while it is written
+        index = faiss.IndexFlatIP(8)
+        index.add(np.ones((size, 8), np.float32))
+        with pytest.raises(OSError, match="No space left"):
+            vector_codes.write_index(index, Path("/dev/full"))
+    assert capfd.readouterr() == ("", "")
