@@ -18,9 +18,9 @@ __all__ = ["OVERLAP_TOKENS", "PASSAGE_TOKENS", "CountTokens", "cut", "fit_title"
 CountTokens = Callable[[list[str]], list[int]]
 """Texts in, their lengths in the encoder's tokens out, special tokens left out."""
 
-PASSAGE_TOKENS = 200
+PASSAGE_TOKENS = 256
 """Longest passage, title and special tokens included."""
-OVERLAP_TOKENS = 40
+OVERLAP_TOKENS = 50
 """How much of a passage is repeated at the head of the next one, as far as whole sentences allow."""
 SPECIAL_TOKENS = 2
 """What a tokeniser adds to every text, such as [CLS] and [SEP]."""

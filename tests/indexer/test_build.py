@@ -275,7 +275,7 @@ def test_an_interrupted_first_run_of_the_same_kind_is_kept(archive: Archive, mon
     assert counts(archive.index()) == {"added": 2, "encoded": 1}
 
 
-@pytest.mark.parametrize(("option", "found"), [("window", 200), ("overlap", 40)])
+@pytest.mark.parametrize(("option", "found"), [("window", 256), ("overlap", 50)])
 def test_another_passage_size_is_refused_with_the_way_out(archive: Archive, option: str, found: int) -> None:
     archive.write_lines("news.jsonl", [story("a", "amber")])
     archive.index()
