@@ -97,6 +97,8 @@ def build_index(
         try:
             with store.transaction():
                 store.forget_after(generation)
+                # What has never answered belongs to this run: left in a later generation, no run would commit it.
+                store.postpone(generation, generation)
             run = _Run(folder, store, generation + 1, manifest, options, tell)
             run.take(sources)
             return run.finish(started)

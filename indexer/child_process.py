@@ -20,7 +20,8 @@ def running(module: str, *arguments: str, output: IO[str], errors: IO[str]) -> I
 
     The module has to call `end_with_parent` first.
     """
-    command = [sys.executable, "-m", module, *arguments]
+    # Without -P, what lies in the current directory would come before the standard library.
+    command = [sys.executable, "-P", "-m", module, *arguments]
     # The child must find the packages that this process found, however it did.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
     watched, held = os.pipe()

@@ -105,11 +105,11 @@ class IndexDamaged(ConcordError):
         )
 
     @classmethod
-    def damaged_row(cls, index_dir: object, what: str, doc: int, article_id: str) -> IndexDamaged:
+    def damaged_row(cls, index_dir: object, what: str, doc: int, article_id: object) -> IndexDamaged:
         """The error for rows of the store that are not as they were stored."""
         return cls(
-            f"The store of the index '{index_dir}' is damaged: {what} of '{article_id[:80]}' (row {doc}) changed since "
-            "it was stored. Put a backup in its place with 'concord restore', or let damaged articles go with "
+            f"The store of the index '{index_dir}' is damaged: {what} of '{str(article_id)[:80]}' (row {doc}) changed "
+            "since it was stored. Put a backup in its place with 'concord restore', or let damaged articles go with "
             "'concord rebuild --drop-damaged' and index their sources again."
         )
 

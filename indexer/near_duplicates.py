@@ -15,6 +15,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, AnyStr
 from zipfile import BadZipFile
@@ -49,6 +50,8 @@ _NEIGHBOURS = 32
 """Earlier articles with the same band that one is compared with at most, so that ten thousand equal texts cost no
 hundred million comparisons: they are joined one to the next."""
 _BLOCK = 256
+_HASHED_AT_ONCE = 10_000
+"""Runs of an article, each with 96 values of 8 bytes: a text of 10 MB has two million."""
 _NO_WORDS = np.uint32(0xFFFFFFFF)
 _FILE = "near_duplicates.npz"
 # Scripts written without spaces count by character.
@@ -93,7 +96,9 @@ class Sketches:
             # Half a surrogate pair has no UTF-8.
             folded = [word.casefold().encode("utf-8", "surrogatepass") for word in _words(article)]
             sketch = blank.copy()
-            sketch.update_batch(list(_runs(folded, b" ")))
+            runs = iter(_runs(folded, b" "))
+            while block := list(islice(runs, _HASHED_AT_ONCE)):
+                sketch.update_batch(block)
             self._docs.append(doc)
             self._made.append(sketch.hashvalues.astype(np.uint32))
             yield doc, article

@@ -250,10 +250,13 @@ class Store:
         return found
 
     def postpone(self, generation: int, until: int) -> None:
-        """Let what an interrupted run has stored since `generation` wait for the generation after `until`, which the
+        """Let what interrupted runs have stored since `generation` wait for the generation after `until`, which the
         next run makes: in any later one it would be known to every run and never answer."""
         for column in ("added", "removed"):
-            self._db.execute(f"UPDATE articles SET {column} = ? WHERE {column} > ?", (until + 1, generation))
+            self._db.execute(
+                f"UPDATE articles SET {column} = :next WHERE {column} > :generation AND {column} <> :next",
+                {"next": until + 1, "generation": generation},
+            )
 
     def has_changes(self, generation: int) -> bool:
         """Whether `generation` differs from the one before it."""

@@ -12,7 +12,7 @@ from .errors import IndexDamaged
 __all__ = ["open_for_reading", "open_for_writing"]
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS articles (
+CREATE TABLE articles (
     doc INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL,
     added INTEGER NOT NULL,
@@ -28,26 +28,26 @@ CREATE TABLE IF NOT EXISTS articles (
     origin TEXT NOT NULL,
     text TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS articles_id ON articles (id);
-CREATE INDEX IF NOT EXISTS articles_removed ON articles (removed) WHERE removed IS NOT NULL;
-CREATE TABLE IF NOT EXISTS passages (
+CREATE INDEX articles_id ON articles (id);
+CREATE INDEX articles_removed ON articles (removed) WHERE removed IS NOT NULL;
+CREATE TABLE passages (
     passage INTEGER PRIMARY KEY AUTOINCREMENT,
     doc INTEGER NOT NULL REFERENCES articles (doc) ON DELETE CASCADE,
     ordinal INTEGER NOT NULL,
     start INTEGER NOT NULL,
     "end" INTEGER NOT NULL
 );
-CREATE UNIQUE INDEX IF NOT EXISTS passages_doc ON passages (doc, ordinal);
-CREATE TABLE IF NOT EXISTS vectors (
+CREATE UNIQUE INDEX passages_doc ON passages (doc, ordinal);
+CREATE TABLE vectors (
     passage INTEGER PRIMARY KEY REFERENCES passages (passage) ON DELETE CASCADE,
     vector BLOB NOT NULL
 );
-CREATE TABLE IF NOT EXISTS recipe (
+CREATE TABLE recipe (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     json TEXT NOT NULL,
     digest TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS generations (
+CREATE TABLE generations (
     generation INTEGER PRIMARY KEY,
     token TEXT NOT NULL,
     articles INTEGER NOT NULL,
@@ -91,13 +91,16 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     try:
         # Only a database without tables takes this; it lets pages be given back without a copy of the whole.
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        if db.execute("SELECT EXISTS (SELECT 1 FROM sqlite_master)").fetchone()[0]:
+        made = db.execute("SELECT EXISTS (SELECT 1 FROM sqlite_master)").fetchone()[0]
+        if made:
             _distrust(db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
         db.execute("PRAGMA foreign_keys = ON")
-        db.executescript(_SCHEMA)
+        if not made:
+            # All tables or none: a store with some of them would be taken for a foreign one.
+            db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
     except sqlite3.OperationalError:
         db.close()
         raise

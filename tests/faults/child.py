@@ -35,6 +35,7 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.faults.child"])
 
 _STEPS = frozenset({"open", "os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.truncate"})
+_STATEMENTS = ("BEGIN", "COMMIT", "CREATE")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _BATCH_PASSAGES = 4
 """Passages of one transaction in the children, so that a run of a dozen articles has several."""
@@ -117,8 +118,8 @@ def _command(arguments: list[str], index_dir: str, scratch: str, limits: Limits,
 class _Steps:
     """Counts what this process does to the index on disk; kills it before the step asked for.
 
-    Steps are the files that Python opens for writing, makes, renames, links and removes, every fsync, and the beginning
-    and the commit of every transaction. What has been synced is noted, for `tests.faults.power`.
+    Steps are the files that Python opens for writing, makes, renames, links and removes, every fsync, the beginning and
+    the commit of every transaction, and every table. What has been synced is noted, for `tests.faults.power`.
     """
 
     def __init__(self, index_dir: str, scratch: str, kill_at: int) -> None:
@@ -139,7 +140,7 @@ class _Steps:
 
         def watched_connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
             db = connect(*args, **kwargs)
-            db.set_trace_callback(lambda statement: self._step() if statement.startswith(("BEGIN", "COMMIT")) else None)
+            db.set_trace_callback(lambda statement: self._step() if statement.startswith(_STATEMENTS) else None)
             return db
 
         os.fsync = watched_sync

@@ -14,6 +14,7 @@ import pytest
 from indexer import generation
 from indexer.catalogue import Catalogue
 from indexer.checking import check_index
+from indexer.child_process import running
 from indexer.derive_process import parts_of
 from indexer.errors import ConcordError, IndexDamaged
 from indexer.generation import rebuild
@@ -134,6 +135,22 @@ def test_what_is_not_worth_it_starts_no_process(docs: range, engine: str, tmp_pa
     with parts_of(docs, tmp_path / "store.sqlite", engine, tmp_path / "parts", "1") as parts:
         assert parts == []
     assert not (tmp_path / "parts").exists()
+
+
+def test_a_process_runs_nothing_that_lies_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / "marker"
+    (tmp_path / "json.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    with (
+        (tmp_path / "errors").open("w") as errors,
+        running("indexer.derive_process", output=errors, errors=errors) as child,
+    ):
+        assert child.wait() == 1
+    assert "_main() missing 4" in (tmp_path / "errors").read_text()
+    assert not marker.exists()
 
 
 def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from indexer import store_schema
 from indexer.article import Article, Passage
 from indexer.encoding import PassageEncoder
-from indexer.errors import IndexDamaged, IndexLocked, IndexMismatch, IndexNotFound
+from indexer.errors import ConcordError, IndexDamaged, IndexLocked, IndexMismatch, IndexNotFound
 from indexer.generation import rebuild
 from indexer.manifest import current_generation, generation_folder, read_current, switch_to
 from indexer.store import Store
@@ -219,6 +220,39 @@ def test_what_a_refused_run_has_stored_answers_after_a_rebuild(built: Archive, t
     assert built.ids("garnet") == ["newer"]
 
 
+def _interrupt(built: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that has stored an edited article and a new one, and ends before anything is derived."""
+    built.write_lines("more.jsonl", [story(WORDS[4], "flint"), story("new", "granite")])
+    with monkeypatch.context() as patch:
+        patch.setattr("indexer.build.commit_generation", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            built.index()
+
+
+def test_what_an_interrupted_run_has_stored_answers_after_a_rebuild_that_failed(
+    built: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _interrupt(built, monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr("indexer.generation.update_vectors", lambda *_, **__: (_ for _ in ()).throw(OSError("full")))
+        for _ in range(2):
+            with pytest.raises(ConcordError, match="full"):
+                rebuild(built.index_dir)
+    with no_encoding(monkeypatch):
+        assert counts(built.index()) == {"added": 1, "updated": 1, "unchanged": 4}
+    assert (built.ids("flint"), built.ids("granite"), built.ids("emerald")) == (["emerald"], ["new"], [])
+
+
+def test_what_is_stored_answers_when_all_else_is_gone(built: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    _interrupt(built, monkeypatch)
+    (built.index_dir / "CURRENT").unlink()
+    shutil.rmtree(built.index_dir / "generations")
+    with no_encoding(monkeypatch):
+        assert built.index().articles == 6
+    assert (built.ids("flint"), built.ids("granite"), built.ids("emerald")) == (["emerald"], ["new"], [])
+    assert built.ids("amber") == ["amber"]
+
+
 def test_size_stays_bounded_over_many_updates(archive: Archive) -> None:
     for number in range(12):
         archive.write_lines("news.jsonl", [story("a", f"amber {number}"), story("b", "basalt")])
@@ -246,6 +280,19 @@ def test_store_keeps_vectors_to_half_precision(tmp_path: Path) -> None:
     with pytest.raises(IndexDamaged, match="another length than 64"):
         list(store.vectors([doc], 64))
     store.close()
+
+
+def test_a_store_has_all_of_its_tables_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = store_schema._SCHEMA.replace("CREATE TABLE recipe", "CREATE TABLE articles")
+    with monkeypatch.context() as patch:
+        patch.setattr(store_schema, "_SCHEMA", half)
+        with pytest.raises(sqlite3.OperationalError, match="already exists"):
+            Store(tmp_path, writable=True)
+    store = Store(tmp_path, writable=True)
+    assert store.known() == {}
+    assert store._db.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+    store.close()
+    Store(tmp_path, writable=True).close()
 
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:

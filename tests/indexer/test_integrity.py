@@ -95,6 +95,12 @@ def test_a_changed_row_is_not_shown(built: Archive, statement: str, what: str) -
     assert built.open().search("amber -means", mode="lexical").total == 0
 
 
+@pytest.mark.parametrize("article_id", [None, 7, 1.5, b"\xff"])
+def test_a_damaged_id_that_is_no_text_has_a_sentence_all_the_same(article_id: object) -> None:
+    sentence = str(IndexDamaged.damaged_row("index", "the article", 1, article_id))
+    assert f"the article of '{article_id}' (row 1) changed" in sentence
+
+
 def test_a_changed_vector_is_not_built_upon(built: Archive) -> None:
     change(built.index_dir, "UPDATE vectors SET vector = zeroblob(length(vector)) WHERE passage = 1")
     with pytest.raises(IndexDamaged, match="the vectors of 'amber'"):

@@ -10,7 +10,7 @@ from indexer.article import Article
 from indexer.errors import IndexDamaged
 from indexer.generation import rebuild
 from indexer.manifest import current_generation, generation_folder, read_current
-from indexer.near_duplicates import NearDuplicates, Wording, load_groups, near_duplicates
+from indexer.near_duplicates import NearDuplicates, Sketches, Wording, load_groups, near_duplicates
 from indexer.store import Store
 from tests.archive import Archive
 
@@ -133,6 +133,18 @@ def test_texts_in_scripts_without_spaces() -> None:
     text = "港の北の桟橋の下の壁にひびが見つかり、三月に三週間、フェリーは運休すると当局が月曜日に発表した。" * 2
     assert alike(text, text.replace("月曜日に", ""))
     assert not alike(text, "市議会は木曜日に七対四で港口の浚渫を可決した。反対派は藻場への影響を心配している。")
+
+
+def test_a_long_text_is_hashed_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    def signatures() -> list[list[int]]:
+        sketches = Sketches()
+        list(sketches.noting([(1, article(FIRST)), (2, article("one word")), (3, article(""))]))
+        return sketches.columns()[1].tolist()
+
+    at_once = signatures()
+    monkeypatch.setattr("indexer.near_duplicates._HASHED_AT_ONCE", 7)
+    assert signatures() == at_once
+    assert len({tuple(values) for values in at_once}) == 3
 
 
 def test_a_broken_file_is_damage(archive: Archive) -> None:
