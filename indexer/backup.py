@@ -35,6 +35,7 @@ from .manifest import (
     generation_folder,
     generation_folders,
     read_current,
+    store_files,
     switch_to,
 )
 from .store import STORE_FILE, Store
@@ -172,10 +173,17 @@ def _write(folder: Path, manifest: Manifest, draft: Path, store_copy: Path, tell
 def _opened(source: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, FileSum]]]:
     """The archive and what its table of contents says, compared with the archive's own."""
     try:
-        with zipfile.ZipFile(source) as archive:
+        with _zip(source) as archive:
             yield archive, _contents(archive, source)
     except (OSError, zipfile.BadZipFile, EOFError) as error:
         raise _unsound(source, error) from error
+
+
+def _zip(source: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(source)
+    except (ValueError, NotImplementedError) as error:  # names that are no text, a version that nobody has made
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def _contents(archive: zipfile.ZipFile, source: Path) -> dict[str, FileSum]:
@@ -202,7 +210,7 @@ def _contents(archive: zipfile.ZipFile, source: Path) -> dict[str, FileSum]:
         sums = read_sums(contents["files"])
         own_sum = contents["xxh3"]
         expected = _own_sum(contents["files"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, NotImplementedError) as error:
         raise _unsound(source, f"'{_CONTENTS}' cannot be read: {error}") from error
     if own_sum != expected:
         raise _unsound(source, f"'{_CONTENTS}' is not what was written")
@@ -219,7 +227,7 @@ def _unpack(archive: zipfile.ZipFile, sums: Mapping[str, FileSum], source: Path,
         try:
             with archive.open(name) as member, path.open("wb") as file:
                 found = _copy(member, file)
-        except (zipfile.BadZipFile, EOFError) as error:
+        except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
             raise _unsound(source, error) from error
         if found != entry:
             raise _unsound(source, f"'{name}' in it is not what was written")
@@ -244,7 +252,7 @@ def _let_answer(folder: Path, draft: Path, manifest: Manifest, tell: Tell) -> Ma
     tell("switch")
     older = [int(found.name) for found in generation_folders(folder)]
     target = max([manifest.generation, *(number + 1 for number in older)])
-    others = sorted(folder.glob("store*.sqlite*"))
+    others = store_files(folder)
     name = f"store-{target:08d}.sqlite" if others else STORE_FILE
     with closing(Store(draft, writable=True)) as store:
         with store.transaction():

@@ -125,7 +125,7 @@ def check_folder(folder: Path) -> None:
         sums = read_sums(body["files"])
         if body["xxh3"] != sum_bytes(json.dumps(body["files"], sort_keys=True).encode()):
             raise ValueError("its own checksum does not fit")  # noqa: TRY301
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise IndexDamaged(
             f"The file '{path}' cannot be read ({error}): run 'concord rebuild' to make it new."
         ) from error

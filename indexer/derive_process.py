@@ -6,8 +6,10 @@ generation; the indexes are then put together by moving files. A small update is
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -30,6 +32,10 @@ LEAST_ARTICLES = 1000
 _MOST = 4
 """Parts: each is a segment of its own, which every query looks into."""
 _DOCS, _LEXICAL, _SKETCHES, _FAILURE = "docs.npy", "lexical", "sketches.npz", "failure.json"
+_FAILURES: dict[str, type[Exception]] = {
+    kind.__name__: kind for kind in (IndexDamaged, OSError, sqlite3.OperationalError, sqlite3.DatabaseError)
+}
+"""What a process can say of why it failed, the particular kind before the general one."""
 
 
 class Part:
@@ -50,12 +56,16 @@ class Part:
         return self._folder / _SKETCHES
 
     def wait(self) -> None:
-        """Return when all is there. Raises what went wrong: IndexDamaged, OSError, or ConcordError."""
+        """Return when all is there. Raises what went wrong: IndexDamaged, OSError, sqlite3.DatabaseError, or
+        ConcordError."""
         code = self._child.wait()
         failure = self._folder / _FAILURE
         if failure.exists():
-            kind, reason = json.loads(failure.read_text("utf-8"))
-            raise {"IndexDamaged": IndexDamaged, "OSError": OSError}.get(kind, ConcordError)(reason)
+            try:
+                kind, reason = json.loads(failure.read_text("utf-8"))
+            except ValueError:  # there was no room even for the reason
+                kind, reason = "OSError", os.strerror(errno.ENOSPC)
+            raise _FAILURES[kind](reason)
         if code:
             lines = (self._folder / "errors").read_text("utf-8", "replace").splitlines() or ["it said nothing"]
             raise ConcordError(
@@ -110,8 +120,8 @@ def _derive(store_path: Path, engine: str, folder: Path, name: str) -> None:
 def _main(store: str, engine: str, folder: str, name: str) -> None:
     try:
         _derive(Path(store), engine, Path(folder), name)
-    except (IndexDamaged, OSError) as error:
-        kind = "OSError" if isinstance(error, OSError) else type(error).__name__
+    except tuple(_FAILURES.values()) as error:
+        kind = next(name for name, kind in _FAILURES.items() if isinstance(error, kind))
         (Path(folder) / _FAILURE).write_text(json.dumps([kind, str(error)]), "utf-8")
         raise SystemExit(1) from error
 

@@ -23,7 +23,7 @@ from .catalogue import Catalogue, Mask, Rows
 from .encoder import Vectors
 from .errors import IndexDamaged
 from .files import link_or_copy
-from .vector_codes import EXACT_UP_TO, Codes, cosines, write_index
+from .vector_codes import EXACT_UP_TO, Codes, cosines, read_index, write_index
 from .vectors import PassageScores, VectorSource
 
 __all__ = ["FaissIndex", "update_vectors"]
@@ -32,6 +32,8 @@ _MANIFEST = "vectors.json"
 _SUM = "sum.npz"
 _MERGE_RATIO = 3
 """A segment at most this many times as large as what is added is merged into the new one."""
+_MERGED_AT_ONCE = 50_000
+"""Vectors that are expanded to single precision at once."""
 _MAX_DEAD = 0.25
 """A segment with a larger share of removed passages is rewritten."""
 
@@ -59,8 +61,7 @@ class FaissIndex:
             self._manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
             known = {segment.file: segment for segment in like._segments} if like is not None else {}
             self._segments: list[_Segment] = [
-                _Segment.load(folder, name, self._manifest["segments"][name], catalogue, known)
-                for name in self._manifest["segments"]
+                _Segment.load(folder, name, self._manifest, catalogue, known) for name in self._manifest["segments"]
             ]
             self._mean = _Sum.load(folder / _SUM).mean()
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, BadZipFile) as error:
@@ -147,11 +148,11 @@ class _Segment:
         cls,
         folder: Path,
         name: str,
-        settings: Mapping[str, float] | None,
+        manifest: Mapping[str, Any],
         catalogue: Catalogue,
         known: Mapping[FileId, _Segment] = MappingProxyType({}),
     ) -> _Segment:
-        """`settings` are those of its codes; None where it has none."""
+        """`manifest` is that of the index, with the dimension and, by segment, the settings of codes or None."""
         import faiss
 
         # Segments are never changed and go from generation to generation as hard links.
@@ -160,8 +161,12 @@ class _Segment:
         if (same := known.get(file)) is not None:
             return cls(file, same.index, same.codes, same.passages, same.docs, catalogue.rows_of(same.docs))
         # Mapped, so that servers and generations share the memory, and only what is read takes any.
-        index = faiss.read_index(str(folder / f"{name}.faiss"), faiss.IO_FLAG_MMAP_IFC)
+        index = read_index(folder / f"{name}.faiss", b"IxSQ", faiss.IO_FLAG_MMAP_IFC)
+        settings = manifest["segments"][name]
         codes = None if settings is None else Codes.load(folder / f"{name}.codes.faiss", settings)
+        for found_index in (index, *([codes.index] if codes else [])):
+            if found_index.d != manifest["dimension"]:
+                raise ValueError(f"segment {name} has {found_index.d} dimensions instead of {manifest['dimension']}")
         columns = np.load(folder / f"{name}.npy", allow_pickle=False)
         if columns.shape != (2, index.ntotal) or (codes and codes.index.ntotal != index.ntotal):
             raise ValueError(f"segment {name} has {index.ntotal} vectors and rows of shape {columns.shape}")
@@ -210,6 +215,7 @@ def update_vectors(
     faiss.omp_set_num_threads(1)
     segments: dict[str, dict[str, float] | None] = {}
     total = _Sum(0, np.zeros(dimension))
+    manifest: dict[str, Any] = {}
     if previous is not None:
         manifest = json.loads((previous / _MANIFEST).read_text("utf-8"))
         segments = manifest["segments"]
@@ -226,7 +232,7 @@ def update_vectors(
         columns.append(np.array([passages, docs], np.int64))
 
     kept: dict[str, dict[str, float] | None] = {}
-    loaded = [(old, _Segment.load(previous, old, segments[old], catalogue)) for old in segments] if previous else []
+    loaded = [(old, _Segment.load(previous, old, manifest, catalogue)) for old in segments] if previous else []
     # Smallest first: what has been merged so far decides whether the next larger one is merged too.
     for old, segment in sorted(loaded, key=lambda pair: np.count_nonzero(pair[1].alive)):
         alive = int(np.count_nonzero(segment.alive))
@@ -237,7 +243,8 @@ def update_vectors(
                 link_or_copy(previous / f"{old}.{suffix}", folder / f"{old}.{suffix}")
         elif alive:
             positions = np.flatnonzero(segment.alive)
-            index.add(segment.index.reconstruct_batch(positions))
+            for start in range(0, len(positions), _MERGED_AT_ONCE):
+                index.add(segment.index.reconstruct_batch(positions[start : start + _MERGED_AT_ONCE]))
             columns.append(np.array([segment.passages[positions], catalogue.docs[segment.rows[positions]]], np.int64))
     if index.ntotal:
         rows = np.concatenate(columns, axis=1)

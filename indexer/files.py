@@ -82,7 +82,10 @@ def writing(index_dir: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.OperationalError) as error:
-        if "decode" in str(error):  # a flipped bit that makes text no UTF-8 is an OperationalError too
+        # Other errors may quote a path that says so.
+        if isinstance(error, sqlite3.OperationalError) and "decode" in str(
+            error
+        ):  # a flipped bit that makes text no UTF-8 is an OperationalError too
             raise IndexDamaged.broken_store(index_dir, error) from error
         raise ConcordError(
             f"The index '{index_dir}' cannot be written ({error}): mend that and run the command again. What was "

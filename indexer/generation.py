@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,9 +27,11 @@ from .manifest import (
     Manifest,
     Recipe,
     current_generation,
+    encoder_folder,
     generation_folder,
     generation_folders,
     read_current,
+    store_files,
     switch_to,
 )
 from .near_duplicates import Sketches, update_near_duplicates
@@ -40,6 +43,7 @@ __all__ = ["clear_away", "commit_generation", "rebuild"]
 LEXICAL_FOLDER = "lexical"
 VECTOR_FOLDER = "vectors"
 _PARTS_FOLDER = "parts"
+_ENCODER_NAME = re.compile(r"[0-9a-f]{16}|\.[0-9a-f]{16}\.draft")
 
 
 def commit_generation(
@@ -68,7 +72,10 @@ def commit_generation(
     with store.transaction():
         token = store.note_generation(generation)
         store.note_recipe(recipe.to_json())
-    catalogue = Catalogue.build(store.columns(generation))
+    try:
+        catalogue = Catalogue.build(store.columns(generation))
+    except (TypeError, ValueError) as error:  # columns are read without their digests
+        raise IndexDamaged.broken_store(index_dir, error) from error
     added = np.setdiff1d(catalogue.docs, old_docs, assume_unique=True).tolist()
     removed = np.setdiff1d(old_docs, catalogue.docs, assume_unique=True).tolist()
 
@@ -229,7 +236,7 @@ def _whatever_answers(index_dir: Path) -> tuple[int, str]:
         current = current_generation(index_dir)
         return current, read_current(index_dir).store
     # A restore makes a store of a later name, and the store that it replaces goes with the switch.
-    names = sorted(path.name for path in index_dir.glob("store*.sqlite"))
+    names = [path.name for path in store_files(index_dir) if path.suffix == ".sqlite"]
     return current, next((name for name in names if name != STORE_FILE), STORE_FILE)
 
 
@@ -262,9 +269,25 @@ def _collect(index_dir: Path, store: Store, generation: int) -> None:
     for folder in (index_dir / "generations").iterdir():
         if folder.name not in keep:
             shutil.rmtree(folder, ignore_errors=True)
-    for path in index_dir.glob("store*.sqlite*"):
+    _collect_encoders(index_dir, [index_dir / "generations" / name for name in keep])
+    for path in store_files(index_dir):
         if not path.name.startswith(store.path.name):
             path.unlink(missing_ok=True)
+
+
+def _collect_encoders(index_dir: Path, kept: Iterable[Path]) -> None:
+    """Remove encoders, and drafts of them, that no generation kept names: left by a first run with another encoder."""
+    folder = index_dir / "encoders"
+    # What a link leads to may serve other indexes too.
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    try:
+        named = {encoder_folder(index_dir, Manifest.load(place).encoder) for place in kept if place.is_dir()}
+    except (IndexDamaged, IndexMismatch):
+        return
+    for path in folder.iterdir():
+        if path not in named and _ENCODER_NAME.fullmatch(path.name):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def clear_away(index_dir: Path, store: Store, generation: int) -> None:

@@ -24,12 +24,14 @@ __all__ = [
     "generation_folder",
     "generation_folders",
     "read_current",
+    "store_files",
     "switch_to",
 ]
 
 FORMAT_VERSION = 2
 CURRENT_FILE = "CURRENT"
 MANIFEST_FILE = "manifest.json"
+_STORE_FILE = re.compile(r"store(-\d{8})?\.sqlite(-wal|-shm|-journal)?")
 _STORE_NAME = re.compile(r"store(-\d{8})?\.sqlite")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
@@ -127,7 +129,7 @@ class Manifest:
                 raise ValueError("its checksum is not the one that CURRENT names")  # noqa: TRY301
             raw = json.loads(data)
             version = raw["format_version"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise IndexDamaged(
                 f"The manifest '{path}' cannot be read ({error}): run 'concord rebuild' to make it new."
             ) from error
@@ -157,6 +159,11 @@ def generation_folder(index_dir: Path, generation: int) -> Path:
 def generation_folders(index_dir: Path) -> list[Path]:
     """The folders of all generations that are there, newest first."""
     return sorted((index_dir / "generations").glob("[0-9]" * 8), reverse=True)
+
+
+def store_files(index_dir: Path) -> list[Path]:
+    """The store, or all stores where one takes the place of another, with their logs; no file that is called alike."""
+    return sorted(path for path in index_dir.glob("store*.sqlite*") if _STORE_FILE.fullmatch(path.name))
 
 
 def encoder_folder(index_dir: Path, spec: EncoderSpec) -> Path:

@@ -29,12 +29,14 @@ from .checksums import sum_bytes
 from .digests import part, passages_digest, row_digest, vectors_digest
 from .encoder import Vectors
 from .errors import IndexDamaged, IndexNotFound
-from .store_schema import open_for_reading, open_for_writing
+from .store_schema import PATIENCE_S, open_for_reading, open_for_writing
 
 __all__ = ["STORE_FILE", "Committed", "Known", "RowGone", "Store", "StoredPassage"]
 
 STORE_FILE = "store.sqlite"
 _CHUNK = 500
+_READER_MS = 500
+"""Milliseconds that readers are waited for before the log is emptied."""
 
 _ALIVE = "added <= :generation AND (removed IS NULL OR removed > :generation)"
 # The text stands last in the table: a scan that needs only the short columns skips its pages.
@@ -100,10 +102,12 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            # A full disk ends a transaction by itself; to roll it back again would hide why.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     # Writing
 
@@ -166,7 +170,12 @@ class Store:
 
     def write_back(self) -> None:
         """Move what is in the write-ahead log to the store itself, and empty the log if no reader still needs it."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        # What is committed is on disk anyhow: a reader that takes long is not waited for.
+        self._db.execute(f"PRAGMA busy_timeout = {_READER_MS}")
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {PATIENCE_S * 1000}")
 
     def clear(self) -> None:
         """Delete all articles."""
@@ -236,7 +245,7 @@ class Store:
 
     def columns(self, generation: int) -> Iterator[tuple[int, str | None, str | None, str | None, str | None]]:
         """(article row, section, source, author, ISO date) of every article of a generation, by row."""
-        yield from self._db.execute(
+        return self._db.execute(
             f"SELECT doc, section, source, author, date FROM articles WHERE {_ALIVE} ORDER BY doc",
             {"generation": generation},
         )

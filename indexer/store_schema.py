@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import IndexDamaged
 
-__all__ = ["open_for_reading", "open_for_writing"]
+__all__ = ["PATIENCE_S", "open_for_reading", "open_for_writing"]
 
 _SCHEMA = """
 CREATE TABLE articles (
@@ -55,6 +55,8 @@ CREATE TABLE generations (
 );
 """
 _OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+PATIENCE_S = 30
+"""Seconds that somebody else's lock on the store is waited for."""
 _JOURNAL_BYTES = 64 << 20
 """What the write-ahead log is cut to when it has been written back."""
 
@@ -62,7 +64,7 @@ _JOURNAL_BYTES = 64 << 20
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that cannot write, for any thread. Raises IndexDamaged when the file is no store."""
     uri = path.resolve().as_uri()
-    db = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False)
     try:
         _distrust(db)
         db.execute("SELECT 1 FROM articles LIMIT 1")
@@ -87,7 +89,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
 def open_for_writing(path: Path) -> sqlite3.Connection:
     """A connection that makes the tables where there are none. Raises IndexDamaged when the file is no store, and
     OperationalError when it cannot be written."""
-    db = sqlite3.connect(path, timeout=30, isolation_level=None)
+    db = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None)
     try:
         # Only a database without tables takes this; it lets pages be given back without a copy of the whole.
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")

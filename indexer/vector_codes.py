@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .catalogue import Mask, Rows
 
-__all__ = ["EXACT_UP_TO", "LEAST_RECALL", "Codes", "cosines", "write_index"]
+__all__ = ["EXACT_UP_TO", "LEAST_RECALL", "Codes", "cosines", "read_index", "write_index"]
 
 EXACT_UP_TO = 50_000
 """Vectors of a segment up to which all are looked at: that takes about 4 ms."""
@@ -74,13 +74,8 @@ class Codes:
 
     @classmethod
     def load(cls, path: Path, settings: Mapping[str, float]) -> Codes:
-        """Raises RuntimeError, KeyError or ValueError for what is no file of codes."""
-        import faiss
-
-        index = faiss.read_index(str(path))
-        if not isinstance(index, faiss.IndexPQFastScan):
-            raise ValueError(f"'{path}' holds something else than codes")  # noqa: TRY004
-        return cls(index, float(settings["recall"]))
+        """Raises RuntimeError, OSError, KeyError or ValueError for what is no file of codes."""
+        return cls(read_index(path, b"IPfs"), float(settings["recall"]))
 
     @classmethod
     def make(cls, exact: Any, articles: Rows) -> Codes | None:
@@ -113,6 +108,17 @@ def cosines(exact: Any, query: NDArray[np.float32], numbers: Rows) -> NDArray[np
     # Not `@`: for so little work, BLAS spends more time on waking threads.
     products: NDArray[np.float32] = np.einsum("nd,d->n", exact.reconstruct_batch(numbers), query)
     return products
+
+
+def read_index(path: Path, kind: bytes, flags: int = 0) -> Any:
+    """Read a FAISS index of one kind, by the four letters that files of it begin with. Raises RuntimeError, OSError, or
+    ValueError for another kind: FAISS has some that open further files, and an index may come from someone else."""
+    import faiss
+
+    with path.open("rb") as stream:
+        if stream.read(len(kind)) != kind:
+            raise ValueError(f"'{path}' is no FAISS index of the kind {kind.decode()}")
+    return faiss.read_index(str(path), flags)
 
 
 def write_index(index: Any, path: Path) -> None:

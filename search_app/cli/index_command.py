@@ -36,8 +36,8 @@ _SHOWN_SKIPPED = 10
 @click.argument("sources", nargs=-1, required=True)
 @index_dir_option
 @click.option("--encoder", help="A sentence-transformers model, by name or folder. [default: all-MiniLM-L6-v2]")
-@click.option("--window", type=click.IntRange(min=16), help="Word pieces of a passage, title included. [default: 200]")
-@click.option("--overlap", type=click.IntRange(min=0), help="Word pieces that passages share. [default: 40]")
+@click.option("--window", type=click.IntRange(min=16), help="Word pieces of a passage, title included. [default: 256]")
+@click.option("--overlap", type=click.IntRange(min=0), help="Word pieces that passages share. [default: 50]")
 @lexical_option
 @click.option("--prune", is_flag=True, help="Remove articles that came from SOURCES and are no longer there.")
 @json_option

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.backup import backup, restore
+from indexer.backup import _opened, _unpack, backup, restore
 from indexer.checking import check_index
 from indexer.encoding import PassageEncoder
 from indexer.errors import ConcordError, IndexDamaged, IndexLocked
@@ -132,6 +132,25 @@ def test_a_flipped_bit_anywhere_in_a_backup_is_found_or_harmless(built: Archive,
         else:
             assert answers(target) == expected
     assert refused >= 35
+
+
+@pytest.mark.parametrize("mask", [0x60, 0xFF])
+def test_a_broken_table_of_contents_is_one_sentence(saved: Path, tmp_path: Path, mask: int) -> None:
+    """Every byte of the end of the archive, where zipfile has many ways to complain."""
+    data = bytearray(saved.read_bytes())
+    sound = refused = 0
+    for position in range(len(data) - 250, len(data)):
+        data[position] ^= mask
+        saved.write_bytes(data)
+        data[position] ^= mask
+        try:
+            with _opened(saved) as (archive, sums):
+                _unpack(archive, sums, saved, tmp_path / "draft", lambda _: None)
+            sound += 1
+        except ConcordError as error:
+            refused += 1
+            assert "cannot be used" in str(error)
+    assert refused > sound / 2 > 0
 
 
 @pytest.mark.parametrize("keep", [0, 10, 5000, -1])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +18,7 @@ from indexer import generation
 from indexer.catalogue import Catalogue
 from indexer.checking import check_index
 from indexer.child_process import running
-from indexer.derive_process import parts_of
+from indexer.derive_process import Part, parts_of
 from indexer.errors import ConcordError, IndexDamaged
 from indexer.generation import rebuild
 from indexer.lexical import Atom
@@ -116,6 +119,23 @@ def test_a_process_that_fails_is_one_sentence(tmp_path: Path) -> None:
     ):
         parts[0].wait()
     assert len(parts) == 3
+
+
+@pytest.mark.parametrize(
+    ("left", "kind", "reason"),
+    [
+        ("", OSError, os.strerror(errno.ENOSPC)),
+        ('["OSError", "Input/out', OSError, os.strerror(errno.ENOSPC)),
+        ('["OSError", "Input/output error"]', OSError, "Input/output error"),
+        ('["OperationalError", "database or disk is full"]', sqlite3.OperationalError, "disk is full"),
+        ('["DatabaseError", "file is not a database"]', sqlite3.DatabaseError, "not a database"),
+    ],
+)
+def test_what_a_process_could_say_of_its_end(left: str, kind: type[Exception], reason: str, tmp_path: Path) -> None:
+    (tmp_path / "failure.json").write_text(left)
+    ended = subprocess.Popen([sys.executable, "-S", "-c", "raise SystemExit(1)"])
+    with pytest.raises(kind, match=re.escape(reason)):
+        Part(tmp_path, ended).wait()
 
 
 @pytest.mark.usefixtures("several")

@@ -268,6 +268,24 @@ def test_size_stays_bounded_over_many_updates(archive: Archive) -> None:
     assert rows == passages == vectors == 3
 
 
+def test_what_is_called_like_a_store_is_kept_and_encoders_of_nobody_go(built: Archive, word_export: Path) -> None:
+    encoders = built.index_dir / "encoders"
+    encoders.unlink()
+    shutil.copytree(word_export, encoders)
+    for name in ("0123456789abcdef", ".0123456789abcdef.draft", "notes"):
+        (encoders / name).mkdir()
+    for name in ("store-old.sqlite", "stores.sqlite-export", "store-00000009.sqlite"):
+        (built.index_dir / name).write_text("")
+    built.index()
+    assert {path.name for path in encoders.iterdir()} == {next(word_export.iterdir()).name, "notes"}
+    assert {path.name for path in built.index_dir.glob("store*")} == {
+        "store.sqlite",
+        "store-old.sqlite",
+        "stores.sqlite-export",
+    }
+    assert built.ids("amber") == ["amber"]
+
+
 def test_store_keeps_vectors_to_half_precision(tmp_path: Path) -> None:
     store = Store(tmp_path, writable=True)
     vectors = np.random.default_rng(3).normal(size=(4, 384)).astype(np.float32)

@@ -101,6 +101,12 @@ def test_a_damaged_id_that_is_no_text_has_a_sentence_all_the_same(article_id: ob
     assert f"the article of '{article_id}' (row 1) changed" in sentence
 
 
+def test_a_date_that_is_none_is_damage_to_a_writer_too(built: Archive) -> None:
+    change(built.index_dir, "UPDATE articles SET date = 'Monday' WHERE doc = 1")
+    with pytest.raises(IndexDamaged, match="isoformat"):
+        rebuild(built.index_dir)
+
+
 def test_a_changed_vector_is_not_built_upon(built: Archive) -> None:
     change(built.index_dir, "UPDATE vectors SET vector = zeroblob(length(vector)) WHERE passage = 1")
     with pytest.raises(IndexDamaged, match="the vectors of 'amber'"):
