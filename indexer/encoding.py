@@ -22,6 +22,7 @@ __all__ = ["LONG_RUN", "PassageEncoder", "carried_encoder", "prepare_encoder"]
 
 _log = logging.getLogger(__name__)
 
+_WITHOUT_EXPORT = "%s Queries will be encoded with torch: slower to start, otherwise the same."
 LONG_RUN = 384
 """Passages waiting at once that make a run a long one: for fewer, measuring costs more than it can gain."""
 
@@ -80,13 +81,17 @@ def prepare_encoder(index_dir: Path, recipe: Recipe | None, name: str) -> tuple[
         _same_encoder(index_dir, recipe.encoder, name, print_of_folder)
         if recipe.query_encoder == "onnx" and (carried := carried_encoder(index_dir, recipe.encoder)) is not None:
             return PassageEncoder(name, carried), "onnx"
-    elif "torch" not in sys.modules and sys.executable:
+    failure = ""
+    if recipe is None and "torch" not in sys.modules and sys.executable:
         exported, failure = export_apart(name, index_dir)
         if not failure:
             return PassageEncoder(name, OnnxEncoder(encoder_folder(index_dir, exported))), "onnx"
     from .torch_encoder import TorchEncoder, export
 
     original = TorchEncoder(name)
+    if failure:
+        _log.warning(_WITHOUT_EXPORT, failure)
+        return PassageEncoder(name, original), "torch"
     if recipe is not None and not original.spec.same_vectors(recipe.encoder):
         raise _mismatch(index_dir, recipe.encoder, name)
     spec = recipe.encoder if recipe is not None else original.spec
@@ -99,7 +104,7 @@ def prepare_encoder(index_dir: Path, recipe: Recipe | None, name: str) -> tuple[
         except EncoderError as error:
             if recipe is not None:
                 raise
-            _log.warning("%s Queries will be encoded with torch: slower to start, otherwise the same.", error)
+            _log.warning(_WITHOUT_EXPORT, error)
             return PassageEncoder(name, original), "torch"
     return PassageEncoder(name, carried), "onnx"
 

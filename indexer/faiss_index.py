@@ -203,8 +203,10 @@ def update_vectors(
     removed: VectorSource,
     dimension: int,
     name: str,
-) -> None:
+) -> int:
     """Write into `folder` the vector index of `catalogue`: what `previous` holds, less `removed`, plus `added`.
+
+    Returns how many passages it has.
 
     `name` is new for every update, so that a file name never stands for two contents. With previous None, `added` must
     be everything.
@@ -231,6 +233,7 @@ def update_vectors(
         index.add(np.ascontiguousarray(block, np.float32))
         columns.append(np.array([passages, docs], np.int64))
 
+    count = 0
     kept: dict[str, dict[str, float] | None] = {}
     loaded = [(old, _Segment.load(previous, old, manifest, catalogue)) for old in segments] if previous else []
     # Smallest first: what has been merged so far decides whether the next larger one is merged too.
@@ -239,6 +242,7 @@ def update_vectors(
         dead = len(segment.rows) - alive
         if previous and alive > _MERGE_RATIO * max(index.ntotal, 1) and dead <= _MAX_DEAD * len(segment.rows):
             kept[old] = segments[old]
+            count += alive
             for suffix in ("faiss", "npy", *(["codes.faiss"] if segment.codes else [])):
                 link_or_copy(previous / f"{old}.{suffix}", folder / f"{old}.{suffix}")
         elif alive:
@@ -256,6 +260,7 @@ def update_vectors(
             codes.save(folder / f"{name}.codes.faiss")
     total.save(folder / _SUM)
     (folder / _MANIFEST).write_text(json.dumps({"dimension": dimension, "segments": kept}) + "\n", "utf-8")
+    return count + int(index.ntotal)
 
 
 class _Sum:

@@ -18,7 +18,7 @@ from .derive_process import parts_of
 from .encoder import named_by_index
 from .encoding import carried_encoder, prepare_encoder
 from .errors import IndexDamaged, IndexMismatch, IndexNotFound
-from .faiss_index import FaissIndex, update_vectors
+from .faiss_index import update_vectors
 from .files import drafted, writing
 from .lexical_engines import DEFAULT_LEXICAL, LEXICAL_ENGINES, check_engine, join_lexical, update_lexical
 from .lock import writer_lock
@@ -89,7 +89,7 @@ def commit_generation(
         old_lexical = old_folder / LEXICAL_FOLDER if old_folder else None
         with parts_of(added, store.path, engine, draft / _PARTS_FOLDER, name) as parts:
             tell("vectors")
-            update_vectors(
+            passages = update_vectors(
                 vector_folder,
                 old_folder / VECTOR_FOLDER if old_folder else None,
                 catalogue=catalogue,
@@ -135,7 +135,7 @@ def commit_generation(
             chunking=recipe.chunking,
             lexical=engine,
             articles=len(catalogue),
-            passages=len(FaissIndex(draft / VECTOR_FOLDER, catalogue)),
+            passages=passages,
             store=store.path.name,
             store_token=token,
             files=_sums(draft, old_folder, previous),

@@ -11,8 +11,10 @@ User text is never parsed by tantivy: queries are built of analysed terms. Its f
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,6 +61,8 @@ class TantivyIndex(Bm25Index):
             self._index.reload()
             self._searcher = self._index.searcher()
         except BaseException as error:
+            if not os.access(self._folder, os.W_OK):
+                raise PermissionError(f"tantivy needs a lock file in it, and it cannot be written: {error}") from error
             # What tantivy holds to be impossible comes as a panic, which is no Exception.
             if type(error).__name__ != "PanicException":
                 raise
@@ -196,6 +200,20 @@ def update_tantivy(
                 shutil.copy2(file, folder / file.name)
             elif file.is_file() and file.name != VOCABULARY and file.suffix != ".lock":
                 link_or_copy(file, folder / file.name)
+    with _as_os_errors():
+        _write(folder, previous, catalogue, added, removed, name)
+    for lock in folder.glob(".tantivy-*.lock"):
+        lock.unlink()
+
+
+def _write(
+    folder: Path,
+    previous: Path | None,
+    catalogue: Catalogue,
+    added: Iterable[tuple[int, Article]],
+    removed: Iterable[tuple[int, Article]],
+    name: str,
+) -> None:
     index = _handle(folder)
     writer = index.writer(_WRITER_BYTES, 1)
 
@@ -215,8 +233,17 @@ def update_tantivy(
         writer.add_document(document)
     writer.commit()
     writer.wait_merging_threads()
-    for lock in folder.glob(".tantivy-*.lock"):
-        lock.unlink()
+
+
+@contextmanager
+def _as_os_errors() -> Iterator[None]:
+    """tantivy says of a full disk that it is a ValueError, or panics, which is no Exception even."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, ValueError) and type(error).__name__ != "PanicException":
+            raise
+        raise OSError(f"tantivy: {error}") from error
 
 
 def _handle(folder: Path) -> Any:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -16,18 +13,9 @@ __all__ = ["schema"]
 
 whoosh_safety.install()
 
-_pack_one = Struct("=I").pack
-
 
 class PackedPositions(formats.Positions):
-    """Positions as packed 32-bit deltas; Whoosh's own format pickles a list for every posting."""
-
-    def encode(self, positions: Sequence[int]) -> bytes:
-        """Ascending positions to bytes."""
-        if len(positions) == 1:
-            return _pack_one(positions[0])
-        deltas = array("I", (after - before for before, after in zip([0, *positions[:-1]], positions, strict=True)))
-        return deltas.tobytes()
+    """Positions as 32-bit deltas, which `PositionsPool` packs; Whoosh's own format pickles a list for every posting."""
 
     def decode_positions(self, value: bytes) -> list[int]:
         """Bytes to ascending positions."""
@@ -43,7 +31,7 @@ class PackedPositions(formats.Positions):
 
 
 class AnalysedText(fields.FieldType):
-    """A field that takes terms with their positions, as `index_words` has them: nothing is analysed twice."""
+    """A field whose terms come with their positions, by `PositionsPool`: nothing is analysed twice."""
 
     def __init__(self) -> None:
         self.format = PackedPositions()
@@ -55,12 +43,6 @@ class AnalysedText(fields.FieldType):
         self.multitoken_query = "default"
         self.spelling = False
         self.column_type = None
-
-    def index(self, value: Mapping[str, Sequence[int]], **_: Any) -> Iterator[tuple[bytes, int, float, bytes]]:
-        """(term, frequency, weight, packed positions) of every distinct term."""
-        encode = self.format.encode
-        for term, at in value.items():
-            yield term.encode("utf-8"), len(at), float(len(at)), encode(at)
 
 
 def schema() -> Any:

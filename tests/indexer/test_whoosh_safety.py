@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import pickle
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from indexer.catalogue import Catalogue
 from indexer.errors import IndexDamaged
 from indexer.lexical import Atom
 from indexer.whoosh_index import WhooshIndex, update_whoosh
+from indexer.whoosh_pool import _Columns
 from indexer.whoosh_safety import load, loads
 
 CATALOGUE = Catalogue.build((doc, None, None, None, None) for doc in (1, 2, 3))
@@ -102,16 +104,27 @@ def test_what_is_no_part_of_an_index_is_refused(opened: object, tmp_path: Path) 
     assert not (tmp_path / "exploded").exists()
 
 
+def packed(*documents: Mapping[str, list[int]]) -> list[tuple[bytes, int, float, bytes]]:
+    """The postings that a segment gets for the texts of documents: term, document, frequency, packed positions."""
+    columns = _Columns()
+    for number, positions in enumerate(documents):
+        columns.add(number, positions)
+    return [posting[1:] for posting in columns.postings("text")]
+
+
 def test_terms_survive_the_packing_of_positions() -> None:
     words = index_words("ferry, ferry and again a ferry")
-    (ferry,) = [entry for entry in whoosh_postings.AnalysedText().index(words.positions) if entry[0] == b"ferri"]
-    assert ferry[1] == 3
+    (ferry,) = [posting for posting in packed(words.positions) if posting[0] == b"ferri"]
+    assert ferry[1:3] == (0, 3.0)
     assert whoosh_postings.PackedPositions().decode_positions(ferry[3]) == [0, 1, 5]
 
 
-@given(st.lists(st.integers(0, 2**31), unique=True, min_size=1).map(sorted))
-def test_positions_survive_packing(positions: list[int]) -> None:
-    packed = whoosh_postings.PackedPositions()
-    value = packed.encode(positions)
-    assert packed.decode_positions(value) == positions
-    assert packed.decode_frequency(value) == packed.decode_weight(value) == len(positions)
+@given(st.lists(st.lists(st.integers(0, 2**31), unique=True, min_size=1).map(sorted), min_size=1, max_size=3))
+def test_positions_survive_packing(documents: list[list[int]]) -> None:
+    packing = whoosh_postings.PackedPositions()
+    postings = packed(*({"ferri": positions} for positions in documents))
+    for number, (posting, positions) in enumerate(zip(postings, documents, strict=True)):
+        value = posting[3]
+        assert posting[:3] == (b"ferri", number, float(len(positions)))
+        assert packing.decode_positions(value) == positions
+        assert packing.decode_frequency(value) == packing.decode_weight(value) == len(positions)
