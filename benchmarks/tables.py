@@ -45,6 +45,25 @@ def cold(found: Found) -> str:
     return _table(("process", "wall, median (least to most)", "processor", "peak memory"), rows)
 
 
+def indexing(found: Found) -> str:
+    """A whole run beside the encoder alone and plain float32."""
+    rows = [
+        (
+            f"`concord index`, {found['articles']:,} articles, {found['passages']:,} passages",
+            f"{found['passages_per_second']:g} passages/s ({found['seconds']:,.0f} s)",
+        ),
+        (
+            f"the encoder alone, {found['precision']}",
+            _range(found["encoder_alone_passages_per_second"], "passages/s"),
+        ),
+        ("plain float32 `model.encode`", _range(found["plain_float32_passages_per_second"], "passages/s")),
+        ("the run over the encoder alone", f"{found['share_of_the_encoder_alone']:g}"),
+        ("the run over plain float32", f"{found['times_plain_float32']:g}"),
+        ("most memory of all its processes", _megabytes(found["peak_bytes"])),
+    ]
+    return _table(("", ""), rows)
+
+
 def query(found: Found) -> str:
     """Warm queries, and where their time goes."""
     rows, stages = [], []
@@ -153,6 +172,7 @@ def vectors(found: Found) -> str:
 
 PARTS: dict[str, Callable[[Found], str]] = {
     "cold": cold,
+    "indexing": indexing,
     "query": query,
     "serve": serve,
     "scale": scale,
@@ -162,11 +182,15 @@ PARTS: dict[str, Callable[[Found], str]] = {
 }
 
 
+_TARGETS = {"indexing": "index"}
+"""Targets of the Makefile that are not the name of their result."""
+
+
 def part(name: str) -> str:
     """The text for one result."""
     path = RESULTS / f"{name}.json"
     if not path.exists():
-        return f"Not measured yet: `make bench-{name.partition('_')[0]}`.\n"
+        return f"Not measured yet: `make bench-{_TARGETS.get(name, name.partition('_')[0])}`.\n"
     found = json.loads(path.read_text("utf-8"))
     machine = found["machine"]
     told = (

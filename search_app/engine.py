@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 
 from indexer.analysis import terms
 from indexer.article import Article
-from indexer.errors import IndexDamaged, NotFound, UsageError
+from indexer.errors import ConcordError, IndexDamaged, IndexLocked, NotFound, UsageError
 from indexer.store import RowGone, Store
 
-from .arranging import arranged
+from .arranging import arranged, in_order
 from .filters import DateLike, given_filters, mask_of
 from .folding import counts
 from .freshness import Freshness
 from .fusion import Merging
 from .hits import HitBuilder, telling_words
 from .negation import Denial, denial
+from .passages import mean_vector
 from .query import Filters, ParsedQuery, interpret, parse, with_filters, without_filters
 from .ranking import MERGING, Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
 from .rerank import NONE, parts_of
@@ -35,7 +36,7 @@ from .stages import stage
 from .status import IndexStatus, index_status
 from .suggest import RARE, suggest
 from .suggestions import suggest_filters
-from .weighing import DENSE_WEIGHT, Evidence, affirmed_query, mean_vector, query_texts, topic_vector, weigh
+from .weighing import DENSE_WEIGHT, Evidence, affirmed_query, query_texts, topic_vector, weigh
 
 __all__ = ["DEFAULT_K", "FUSIONS", "MAX_K", "MODES", "SearchEngine"]
 
@@ -251,11 +252,11 @@ class SearchEngine:
             row = int(snapshot.catalogue.rows_of([doc])[0])
             article = store.articles_by_row([doc])[doc]
             atoms = telling_words(article, snapshot.lexical)
-            others = np.ones(len(snapshot.catalogue), np.bool_)
-            others[row] = False
+            # Its own copies are the article once more.
+            others = snapshot.groups != snapshot.groups[row]
             vector = mean_vector(snapshot.vectors.article_vectors(row))
             ranking = fuse(atoms, vector, snapshot.lexical, snapshot.vectors, others, snapshot.scale)
-            folded = arranged(_sorted(ranking, snapshot, store), snapshot)
+            folded = arranged(in_order(ranking, snapshot, store), snapshot)
             parsed = ParsedQuery(text="", semantic="", scoring=atoms)
             builder = HitBuilder(parsed, snapshot, store, vector=vector, others=folded.others)
             return builder.hits(folded.ranking, 0, min(k, len(folded.ranking)))
@@ -294,7 +295,7 @@ class SearchEngine:
             encoder = self._source.encoder(snapshot.manifest)
             with stage("encode"):
                 vector = encoder.encode_queries(query_texts(parsed, None))[0]
-        ranking = _sorted(_rank(parsed, vector, snapshot, mode, merging), snapshot, store)
+        ranking = in_order(_rank(parsed, vector, snapshot, mode, merging), snapshot, store)
         ranking, reranked = self._rerankers.rerank(rerank, parsed.semantic, vector, ranking, snapshot, store)
         return _Answer(parsed, merging, vector, ranking, {}, reranked)
 
@@ -308,19 +309,19 @@ class SearchEngine:
         lenient = replace(merging, lenient=True)
         # Whatever the filters, so that a filter picks from the answer and does not change it.
         anywhere = replace(parsed, filters=Filters())
-        first = _sorted(_rank(anywhere, vectors[0], snapshot, "hybrid", lenient), snapshot, store)
+        first = in_order(_rank(anywhere, vectors[0], snapshot, "hybrid", lenient), snapshot, store)
         if not len(first):
             return _Answer(parsed, lenient, vectors[0], first, {}, {})
         asked, vector = affirmed_query(parsed, denied), topic_vector(vectors, first, snapshot)
         lenient = replace(lenient, dense_weight=DENSE_WEIGHT)
-        ranking = _sorted(_rank(asked, vector, snapshot, "hybrid", lenient), snapshot, store)
+        ranking = in_order(_rank(asked, vector, snapshot, "hybrid", lenient), snapshot, store)
         if not len(ranking):
             return _Answer(asked, lenient, vector, ranking, {}, {})
         # A reranker is asked for what the query affirms: it sees a denial no better than an encoder does.
         ranking, reranked = self._rerankers.rerank(rerank, denied.affirmed, vector, ranking, snapshot, store)
         with stage("denial"):
             ranking, evidence = weigh(ranking, denied, vector, snapshot, store, encoder.encode_passages)
-        return _Answer(asked, lenient, vector, _sorted(ranking, snapshot, store), evidence, reranked)
+        return _Answer(asked, lenient, vector, in_order(ranking, snapshot, store), evidence, reranked)
 
     @stage("suggestions")
     def _spelling(self, parsed: ParsedQuery, snapshot: Snapshot) -> tuple[Suggestion, ...]:
@@ -344,6 +345,14 @@ class SearchEngine:
                         f"The index lacks what generation {snapshot.manifest.generation} names ({error}): "
                         "run 'concord rebuild'."
                     ) from error
+            except sqlite3.ProgrammingError as error:
+                raise ConcordError(f"The engine over '{self._source.index_dir}' was closed: open a new one.") from error
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise IndexDamaged.broken_store(self._source.index_dir, error) from error
+                raise IndexLocked(
+                    f"The store of the index '{self._source.index_dir}' is busy ({error}): ask again in a moment."
+                ) from error
             except sqlite3.DatabaseError as error:
                 raise IndexDamaged.broken_store(self._source.index_dir, error) from error
         raise AssertionError("unreachable")
@@ -366,25 +375,6 @@ def _rank(
     if mode == "semantic":
         return dense_only(vector, vectors, allowed, snapshot.scale, merging)
     return fuse(parsed.scoring, vector, lexical, vectors, allowed, snapshot.scale, merging)
-
-
-@stage("fusion")
-def _sorted(ranking: Ranking, snapshot: Snapshot, store: Store) -> Ranking:
-    """Best first; of equals the newest, then by id, so that the order is the same everywhere and always."""
-    # NO_DATE is the smallest number there is, so articles without a date come last.
-    dates = snapshot.catalogue.dates[ranking.rows]
-    order = np.lexsort((dates, ranking.scores))[::-1]
-    scores, dates = ranking.scores[order], dates[order]
-    equal = (scores[1:] == scores[:-1]) & (dates[1:] == dates[:-1])
-    # Reading the ids of all takes longer than ranking them, and only those of equals matter.
-    tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
-    if len(tied):
-        docs = snapshot.catalogue.docs[ranking.rows[order[tied]]].tolist()
-        group = np.cumsum(np.append(False, ~equal))[tied].tolist()
-        ids = store.ids(docs)
-        by_id = sorted(range(len(tied)), key=lambda n: (group[n], ids.get(docs[n], "")))
-        order[tied] = order[tied[by_id]]
-    return ranking.take(order)
 
 
 def _check(mode: str, k: int, page: int, fusion: str) -> None:

@@ -58,8 +58,9 @@ def counts(catalogue: Catalogue, name: str, rows: Rows, groups: Rows | None) -> 
     """How many hits there would be for each value of a field among the articles `rows`: with `groups` an article counts
     only if no other of its group has the same value."""
     if groups is not None:
-        pairs = np.column_stack((groups[rows], catalogue.codes[name][rows]))
-        rows = rows[np.unique(pairs, axis=0, return_index=True)[1]]
+        # A code is -1 where there is no value.
+        keys = groups[rows] * (len(catalogue.labels[name]) + 1) + catalogue.codes[name][rows] + 1
+        rows = rows[np.unique(keys, return_index=True)[1]]
     return catalogue.counts(name, rows)
 
 

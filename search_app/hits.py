@@ -12,7 +12,7 @@ from indexer.analysis import analyse, term_set, terms
 from indexer.article import Article
 from indexer.lexical import Atom, LexicalIndex
 from indexer.sentences import sentences
-from indexer.store import Store, StoredPassage
+from indexer.store import RowGone, Store, StoredPassage
 
 from .freshness import Freshness
 from .query import ParsedQuery
@@ -74,6 +74,8 @@ class HitBuilder:
         passages: dict[int, list[StoredPassage]] = {doc: [] for doc in docs}
         for passage in self._store.passages(docs):
             passages[passage.doc].append(passage)
+        if not all(passages.values()):
+            raise RowGone("the passages of an article")
         cosines = self._cosines(rows)
         held = self._snapshot.lexical.held_words(self._atoms, rows)
         similar = self._similar(rows.tolist())

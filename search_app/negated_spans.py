@@ -33,7 +33,7 @@ from .negation_words import (
     matched,
 )
 
-__all__ = ["Span", "has_cue", "negative_base", "spans"]
+__all__ = ["Span", "negative_base", "spans"]
 
 _TOKEN = regex.compile(r"[\w'’]+(?:-[\w'’]+)*|[,;:()–—?]")
 _BREAKS = frozenset(",;:()–—?")
@@ -60,6 +60,9 @@ _KINDS = (
     (ABSENCE_ADJECTIVES, "adjective"),
 )
 
+_NOT_UN_HEADS = ("un-", "under", "unesco", "uniform", "union")
+"""Beginnings of words in which 'un' is no prefix."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -76,21 +79,16 @@ class Span:
 def spans(sentence: str) -> list[Span]:
     """What the sentence states and denies, in its order; each span is a few words long."""
     found: list[Span] = []
-    clauses = list(_clauses(sentence))
+    before: list[str] = []
     question = sentence.rstrip("\"'”’)").endswith("?")
     background = _PAST_WEIGHT if _YEAR.search(sentence) or PAST.intersection(_TOKEN.findall(sentence)) else 1.0
-    for number, clause in enumerate(clauses):
-        before = [word for earlier in clauses[:number] for word in earlier]
+    for clause in _clauses(sentence):
         doubtful = (question or not DOUBT.isdisjoint(clause), question or not HYPOTHETICAL.isdisjoint(clause))
         for span in _of_clause(clause, before):
             certainty = background * (_HYPOTHETICAL_WEIGHT if doubtful[not span.cue] else 1.0)
             found.append(Span(span.text, span.cue, span.weight * certainty))
+        before += clause
     return found
-
-
-def has_cue(sentence: str) -> bool:
-    """Whether anything in the sentence may deny something."""
-    return any(span.cue for span in spans(sentence))
 
 
 def negative_base(word: str) -> str | None:
@@ -100,8 +98,9 @@ def negative_base(word: str) -> str | None:
         return word[4:]
     if word.endswith("-free") and len(word) > 7:
         return word[:-5]
-    if word.startswith("un") and word not in NOT_UN:
-        base = word[2:].lstrip("-")
+    # 'UN-backed' is backed, by the organisation.
+    if word.startswith("un") and not word.startswith(_NOT_UN_HEADS) and word not in NOT_UN:
+        base = word[2:]
         return base if (len(base) > 4 and base.endswith(("ed", "en"))) or base in PARTICIPLES else None
     if word.endswith("less") and len(word) > 7 and word not in NOT_LESS:
         return word[:-4].rstrip("-")
@@ -127,6 +126,9 @@ def _of_clause(clause: list[str], before: list[str]) -> Iterator[Span]:
     if not cues:
         yield Span(" ".join(clause), "", 1.0)
         return
+    if all(kind == "prefix" for *_, kind in cues):
+        # The word with the prefix denies itself and nothing of what the clause states.
+        yield Span(" ".join(clause), "", 1.0)
     first = cues[0][0]
     if first > 0 and cues[0][2] in ("noun", "implied"):
         yield Span(" ".join(clause[:first]), "", 1.0)

@@ -164,10 +164,10 @@ FIXED = _phrases(
 """Names and compounds with a cue in them that deny nothing, or not what follows."""
 
 NOT_UN = _words(
-    "united unites unit uniting unified unidentified under underfed unprecedented unemployed unexpected unlimited "
-    "uncovered unveiled undertaken undefeated unleashed unfolded unrelated undergo understood undermined underwent "
-    "uneven unchanged unconfirmed untapped unseated unbeaten undersigned unearthed undocumented unclaimed unrivalled "
-    "untitled unloaded undercooked "
+    "united unites unit uniting unified unidentified unprecedented unemployed unexpected unlimited "
+    "uncovered unveiled undefeated unleashed unfolded unrelated "
+    "uneven unchanged unconfirmed untapped unseated unbeaten unearthed undocumented unclaimed unrivalled "
+    "untitled unloaded "
     "unraveled unravelled undone undue unspoken unwanted undisputed uninvolved"
 )
 NOT_NON = _words(

@@ -31,6 +31,7 @@ Floats = NDArray[np.float32]
 
 # No single opinion is worth more than odds of a hundred to one.
 _LEAST, _MOST = 0.01, 0.99
+_STEP = 1e-6
 
 
 class Reranker(Protocol):
@@ -79,9 +80,12 @@ def reranked(
     floor = float(ranking.scores[count:].max(initial=0))
     odds = pooled(ranking.scores[:count], chances(raw), weight)
     scores = ranking.scores.copy()
-    scores[:count] = np.clip(1 / (1 + np.exp(-odds)), floor, 1)
-    # By odds, because scores at the floor are equal; of equals the one that was first stays first.
-    order = np.append(np.argsort(-odds, kind="stable"), np.arange(count, len(ranking)))
+    best_first = np.argsort(-odds, kind="stable")
+    # Of those that the floor holds up each still scores a step above the next, so that sorting again changes nothing.
+    steps = np.empty(count)
+    steps[best_first] = np.arange(count, 0, -1) * _STEP
+    scores[:count] = np.minimum(np.maximum(1 / (1 + np.exp(-odds)), floor + steps), 1)
+    order = np.append(best_first, np.arange(count, len(ranking)))
     ranks = np.empty(count, np.int64)
     ranks[np.argsort(-raw, kind="stable")] = np.arange(1, count + 1)
     looks = {

@@ -12,6 +12,7 @@ from indexer.encoder import Encoder
 from indexer.store import Store
 
 from .maxsim import MaxSim
+from .passages import nearest_passages
 from .ranking import Ranking
 from .rerank import DEPTH, NONE, Reranker, parts_of, reranked
 from .results import RerankScore
@@ -77,15 +78,11 @@ def _articles(
     """The nearest passages of each article, as they were encoded: with the title in front. Raises RowGone."""
     docs = snapshot.catalogue.docs[rows].tolist()
     articles = store.articles_by_row(docs)
-    scored = snapshot.vectors.score(vector, rows)
-    cosines = dict(zip(scored.passages.tolist(), scored.scores.tolist(), strict=True))
-    nearest: dict[int, list[tuple[float, int, int]]] = {doc: [] for doc in docs}
-    for passage in store.passages(docs):
-        nearest[passage.doc].append((-cosines.get(passage.passage, -1.0), passage.start, passage.end))
+    nearest = nearest_passages(rows, vector, snapshot, store)
     window = min(snapshot.manifest.chunking.window, encoder.spec.window)
     read = []
     for doc in docs:
         title = fit_title(articles[doc].title, count_tokens=encoder.count_tokens, window=window)
-        parts = [articles[doc].text[start:end] for _, start, end in sorted(nearest[doc])[:_PASSAGES]]
+        parts = [articles[doc].text[start:end] for start, end in nearest[doc][:_PASSAGES]]
         read.append([passage_input(title, part) for part in parts])
     return read

@@ -319,7 +319,8 @@ class SnapshotSource:
     def _read_stamp(self) -> tuple[int, int]:
         try:
             found = (self.index_dir / CURRENT_FILE).stat()
-        except FileNotFoundError:
+        except OSError:
+            # Gone, or out of reach for a while: opening what is there will say which.
             return (0, 0)
         return (found.st_ino, found.st_mtime_ns)
 

@@ -11,12 +11,13 @@ from indexer.sentences import sentences
 from indexer.store import Store
 
 from .negation import Denial, without_denied
+from .passages import mean_vector, nearest_passages
 from .query import ParsedQuery
 from .ranking import Ranking
 from .snapshot import Snapshot
 from .stances import Encode, Verdict, adjusted, verdicts
 
-__all__ = ["DENSE_WEIGHT", "DEPTH", "Evidence", "affirmed_query", "mean_vector", "query_texts", "topic_vector", "weigh"]
+__all__ = ["DENSE_WEIGHT", "DEPTH", "Evidence", "affirmed_query", "query_texts", "topic_vector", "weigh"]
 
 DENSE_WEIGHT = 0.9
 """Weight of the dense leg for a denying query: who states an absence rarely uses the words of who denies a presence."""
@@ -26,8 +27,8 @@ _FEEDBACK = (1.0, 0.5)
 """Weights of the first articles of the plain ranking in the topic of a denying query."""
 _PASSAGES = 3
 """Passages of an article that are read: those nearest to the query."""
-
-
+_LONGEST_TITLE = 300
+"""Characters of a title that are read: what is longer is no title."""
 _QUOTED = 140
 """Characters of a sentence that the reason for a rank quotes."""
 
@@ -84,12 +85,6 @@ def topic_vector(vectors: NDArray[np.float32], first: Ranking, snapshot: Snapsho
     return mean_vector(np.concatenate([vectors, [articles] * len(vectors)]))
 
 
-def mean_vector(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The unit vector (d,) in the mean direction of unit vectors (n, d)."""
-    mean: NDArray[np.float32] = vectors.mean(axis=0)
-    return mean / max(float(np.linalg.norm(mean)), 1e-9)
-
-
 def weigh(
     ranking: Ranking,
     denied: Denial,
@@ -106,23 +101,17 @@ def weigh(
     rows = ranking.rows[:DEPTH]
     docs = snapshot.catalogue.docs[rows].tolist()
     articles = store.articles_by_row(docs)
-    scored = snapshot.vectors.score(vector, rows)
-    cosines = dict(zip(scored.passages.tolist(), scored.scores.tolist(), strict=True))
-    nearest: dict[int, list[tuple[float, int, int]]] = {doc: [] for doc in docs}
-    for passage in store.passages(docs):
-        nearest[passage.doc].append((-cosines.get(passage.passage, -1.0), passage.start, passage.end))
+    nearest = nearest_passages(rows, vector, snapshot, store)
     read: list[list[tuple[int, int]]] = []
     for doc in docs:
         text = articles[doc].text
         found_in = {
-            (start + a, start + b)
-            for _, start, end in sorted(nearest[doc])[:_PASSAGES]
-            for a, b in sentences(text[start:end])
+            (start + a, start + b) for start, end in nearest[doc][:_PASSAGES] for a, b in sentences(text[start:end])
         }
         read.append(sorted(found_in))
     found = verdicts(
         [
-            [articles[doc].title, *(articles[doc].text[a:b] for a, b in spans)]
+            [articles[doc].title[:_LONGEST_TITLE], *(articles[doc].text[a:b] for a, b in spans)]
             for doc, spans in zip(docs, read, strict=True)
         ],
         denied,
@@ -133,7 +122,7 @@ def weigh(
     evidence = {}
     for row, doc, spans, verdict in zip(rows.tolist(), docs, read, found, strict=True):
         if verdict.sentence == 0:
-            evidence[row] = Evidence(verdict, articles[doc].title, -1, -1)
+            evidence[row] = Evidence(verdict, articles[doc].title[:_LONGEST_TITLE], -1, -1)
         elif verdict.sentence > 0:
             start, end = spans[verdict.sentence - 1]
             evidence[row] = Evidence(verdict, articles[doc].text[start:end], start, end)

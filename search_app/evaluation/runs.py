@@ -86,17 +86,11 @@ def varied(changes: str) -> list[Setting]:
 
 def answers(engine: SearchEngine, queries: Mapping[str, ParsedQuery], setting: Setting) -> Answers:
     """What the engine answers to each query."""
-    found = {
+    return {
         id: engine.ranked(
             query, mode=setting.mode, merging=setting.merging, rerank=setting.rerank, diversify=setting.diversify
         )
         for id, query in queries.items()
-    }
-    if not setting.diversify:
-        return found
-    # Measures go by scores, and a diversified answer is not in their order.
-    return {
-        id: (articles, ranking.with_scores(np.sort(ranking.scores)[::-1])) for id, (articles, ranking) in found.items()
     }
 
 
@@ -117,9 +111,12 @@ def write_trec(run: Run, path: Path, tag: str) -> None:
     """Write a run as TREC does: query, 'Q0', article, rank, score, tag. Blanks in ids become underscores."""
     with path.open("w", encoding="utf-8") as lines:
         for query, found in run.items():
+            lowest = float("inf")
             for rank, (article, score) in enumerate(found, 1):
+                # Evaluation tools sort by score, and a diversified answer is not in its order.
+                lowest = min(lowest, score)
                 ids = ("_".join(query.split()), "_".join(article.split()))
-                lines.write(f"{ids[0]} Q0 {ids[1]} {rank} {score:.9g} {tag}\n")
+                lines.write(f"{ids[0]} Q0 {ids[1]} {rank} {lowest:.9g} {tag}\n")
 
 
 def _bm25(name: str) -> Callable[[Setting, str], Setting]:

@@ -106,8 +106,8 @@ def _matched(
         return start, end
     if params is None or not params.q.strip():
         return None
-    # Reranking would not change the passage.
-    first_hundred = params.model_copy(update={"page": 1, "k": 100, "rerank": "none"})
+    # Reranking would not change the passage, and a folded copy would be no hit.
+    first_hundred = params.model_copy(update={"page": 1, "k": 100, "rerank": "none", "fold": False})
     for hit in engine.search(params.q, **first_hundred.for_engine()):
         if hit.article.id == article.id:
             return hit.passage

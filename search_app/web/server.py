@@ -37,7 +37,7 @@ _IDLE_SECONDS = 30
 def serve(
     index_dir: str | Path = "index_data",
     host: str = "127.0.0.1",
-    port: int = 8080,
+    port: int = 8000,
     settings: WebSettings | None = None,
 ) -> None:
     """Serve the index until SIGTERM or Ctrl-C; a second one stops without waiting for running requests.

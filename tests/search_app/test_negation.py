@@ -188,9 +188,16 @@ def test_any_sentence_is_read(text: str) -> None:
 
 def test_bases_of_denying_words() -> None:
     words = ["unarmed", "non-violent", "lead-free", "leaderless", "unpaid", "united", "homeless", "non-profit", "under"]
+    words += ["underfunded", "uniformed", "UN-backed", "UNESCO-listed", "unionised"]
     assert [negative_base(word) for word in words] == [
-        "armed", "violent", "lead", "leader", "paid", None, None, None, None,
+        "armed", "violent", "lead", "leader", "paid", None, None, None, None, None, None, None, None, None,
     ]  # fmt: skip
+
+
+def test_a_prefix_denies_its_own_word_and_not_the_clause() -> None:
+    found = spans("Mediators from Turkey freed the unnamed soldiers")
+    assert ("", True) in {(span.cue, "Mediators" in span.text) for span in found}
+    assert ("named", "unnamed") in {(span.text, span.cue) for span in found}
 
 
 def by_words_alone(texts: list[str]) -> np.ndarray:
