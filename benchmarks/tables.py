@@ -31,7 +31,7 @@ def _megabytes(value: float) -> str:
     return f"{value / 1e6:,.0f} MB"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -42,7 +42,7 @@ def cold(found: Found) -> str:
     for name, row in found["rows"].items():
         memory = _megabytes(row["peak_bytes"]) if "search" in name else ""
         rows.append((f"`{name}`", _range(row["wall_s"], "s"), f"{row['processor_s']['median']:g} s", memory))
-    return _table(("process", "wall, median (least to most)", "processor", "peak memory"), rows)
+    return table(("process", "wall, median (least to most)", "processor", "peak memory"), rows)
 
 
 def indexing(found: Found) -> str:
@@ -61,7 +61,7 @@ def indexing(found: Found) -> str:
         ("the run over plain float32", f"{found['times_plain_float32']:g}"),
         ("most memory of all its processes", _megabytes(found["peak_bytes"])),
     ]
-    return _table(("", ""), rows)
+    return table(("", ""), rows)
 
 
 def query(found: Found) -> str:
@@ -81,7 +81,7 @@ def query(found: Found) -> str:
         spent = sorted(row["stages_median_ms"].items(), key=lambda pair: -pair[1])
         stages.append(f"{row['lexical']}: " + ", ".join(f"{name} {value:g}" for name, value in spent) + ".")
     head = ("engine and archive", "median", "95th percentile", "first round, both", "memory")
-    return _table(head, rows) + "\n\nMedian milliseconds by stage, of the queries that have it: " + " ".join(stages)
+    return table(head, rows) + "\n\nMedian milliseconds by stage, of the queries that have it: " + " ".join(stages)
 
 
 def serve(found: Found) -> str:
@@ -110,7 +110,7 @@ def serve(found: Found) -> str:
             ),
             ("... failures", str(len(row["failures"]))),
         ]
-    return _table(("", ""), rows)
+    return table(("", ""), rows)
 
 
 def scale(found: Found) -> str:
@@ -130,7 +130,7 @@ def scale(found: Found) -> str:
             )
         )
     head = ("engine", "articles", "passages", "derived in", "query, median / p95", "memory", "words + vectors + store")
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def peers(found: Found) -> str:
@@ -150,7 +150,7 @@ def peers(found: Found) -> str:
         )
     head = ("", "passages/s in", "query, median", "95th percentile", "own article first", "in ten")
     told = f"{found['articles']:,} articles, {found['passages']:,} passages; indexing of {found['indexed_passages']:,}."
-    return _table(head, rows) + f"\n\n{told}"
+    return table(head, rows) + f"\n\n{told}"
 
 
 def vectors(found: Found) -> str:
@@ -167,7 +167,7 @@ def vectors(found: Found) -> str:
         for row in found["rows"]
     ]
     head = (f"{found['passages']:,} passages", "median", "95th percentile", "recall", "build", "size")
-    return _table(head, rows)
+    return table(head, rows)
 
 
 PARTS: dict[str, Callable[[Found], str]] = {
