@@ -55,7 +55,7 @@ _COVERED, _BEST_COVERED = 0.05, 0.20
 # Logistic curves from the sum, the lexical and the dense score to the share of articles judged relevant: slope, middle.
 _HYBRID_CURVE = (8.0, 0.56)
 _LEXICAL_CURVE = (7.0, 0.53)
-_DENSE_CURVE = (7.0, 0.68)
+_DENSE_CURVE = (7.3, 0.70)
 
 _FEWEST_PASSAGES = 200
 _USUAL_DIVERSITY = 0.75
