@@ -60,7 +60,7 @@ _KINDS = (
     (ABSENCE_ADJECTIVES, "adjective"),
 )
 
-_NOT_UN_HEADS = ("un-", "under", "unesco", "uniform", "union")
+_NOT_UN_HEADS = ("un-", "under", "unesco-", "uniform", "union")
 """Beginnings of words in which 'un' is no prefix."""
 
 

@@ -137,8 +137,9 @@ def test_runs_are_not_folded_and_related_articles_are(archive: Archive) -> None:
     engine = filled(archive).open()
     assert len(engine.ranked(parse("harbour"))[0]) == 18
     related = engine.related("update", k=5)
-    assert sum(hit.similar.count for hit in related) == 14
-    assert len(related) <= 3
+    shown = {hit.article.id for hit in related} | {one.id for hit in related for one in hit.similar.articles}
+    # Its own copies are the article once more, and no article that is like it.
+    assert shown <= {"one", "two"}
 
 
 def test_diversified_answers_have_the_same_articles(archive: Archive) -> None:
