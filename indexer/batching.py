@@ -59,7 +59,7 @@ class TokenEncoder(BatchEncoder):
     def count_tokens(self, texts: list[str]) -> list[int]:
         """See Encoder."""
         encoded = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return [len(item.ids) for item in encoded]
+        return [len(item) for item in encoded]
 
     def _feeds(
         self, texts: list[str], size: int, *, step: int = 1

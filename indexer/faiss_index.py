@@ -52,11 +52,6 @@ class FaissIndex:
 
     def __init__(self, folder: Path, catalogue: Catalogue, like: FaissIndex | None = None) -> None:
         """`like` is the index of another generation: segments that both have are shared, not read again."""
-        import faiss
-
-        # A search has one query, which FAISS does not divide between threads; waking them costs more than the search.
-        faiss.omp_set_num_threads(1)
-        self._faiss = faiss
         try:
             self._manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
             known = {segment.file: segment for segment in like._segments} if like is not None else {}
@@ -92,7 +87,8 @@ class FaissIndex:
 
     def search(self, query: NDArray[np.float32], count: int, allowed: Mask | None = None) -> PassageScores:
         """See VectorIndex."""
-        found = [segment.search(self._faiss, query, count, allowed) for segment in self._segments]
+        _use_one_core()
+        found = [segment.search(query, count, allowed) for segment in self._segments]
         rows = np.concatenate([part.rows for part in found] or [np.empty(0, np.int64)])
         passages = np.concatenate([part.passages for part in found] or [np.empty(0, np.int64)])
         scores = np.concatenate([part.scores for part in found] or [np.empty(0, np.float32)])
@@ -101,6 +97,7 @@ class FaissIndex:
 
     def score(self, query: NDArray[np.float32], rows: Rows) -> PassageScores:
         """See VectorIndex."""
+        _use_one_core()
         positions = self._positions(np.asarray(rows, np.int64))
         parts = []
         for segment, start, end in zip(self._segments, self._offsets[:-1], self._offsets[1:], strict=True):
@@ -113,6 +110,7 @@ class FaissIndex:
 
     def article_vectors(self, row: int) -> Vectors:
         """See VectorIndex."""
+        _use_one_core()
         positions = self._positions(np.array([row], np.int64))
         parts = [np.empty((0, self._manifest["dimension"]), np.float32)]
         for segment, start, end in zip(self._segments, self._offsets[:-1], self._offsets[1:], strict=True):
@@ -172,7 +170,9 @@ class _Segment:
             raise ValueError(f"segment {name} has {index.ntotal} vectors and rows of shape {columns.shape}")
         return cls(file, index, codes, columns[0], columns[1], catalogue.rows_of(columns[1]))
 
-    def search(self, faiss: Any, query: NDArray[np.float32], count: int, allowed: Mask | None) -> PassageScores:
+    def search(self, query: NDArray[np.float32], count: int, allowed: Mask | None) -> PassageScores:
+        import faiss
+
         usable = self.alive if allowed is None else self.alive & allowed[self.rows]
         usable_count = int(np.count_nonzero(usable))
         wanted = min(count, usable_count)
@@ -213,8 +213,7 @@ def update_vectors(
     """
     import faiss
 
-    # Training codes has thousands of small steps: threads spend thirty times as long on waiting for one another.
-    faiss.omp_set_num_threads(1)
+    _use_one_core()
     segments: dict[str, dict[str, float] | None] = {}
     total = _Sum(0, np.zeros(dimension))
     manifest: dict[str, Any] = {}
@@ -261,6 +260,17 @@ def update_vectors(
     total.save(folder / _SUM)
     (folder / _MANIFEST).write_text(json.dumps({"dimension": dimension, "segments": kept}) + "\n", "utf-8")
     return count + int(index.ntotal)
+
+
+def _use_one_core() -> None:
+    """Keep FAISS from dividing what the calling thread does next between threads of its own.
+
+    A search has one query and training codes has thousands of small steps: waking threads for them, and waiting for
+    the slowest, costs more than the work. FAISS keeps the number for each thread that calls it.
+    """
+    import faiss
+
+    faiss.omp_set_num_threads(1)
 
 
 class _Sum:

@@ -24,7 +24,7 @@ MIN_COSINE = 0.999
 """How close every vector of the sample must come to that of the encoder in float32."""
 MIN_GAIN = 1.1
 """How many times as fast a runtime must be for a run to change over to it."""
-_SAMPLE_PER_CORE = 48
+_SAMPLE_PER_CORE = 24
 
 _log = logging.getLogger(__name__)
 
