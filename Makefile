@@ -12,7 +12,7 @@ INDEX ?=
 FUZZ_SECONDS ?= 180
 MEASURED = $(if $(INDEX),--index-dir $(INDEX),$(if $(ARTICLES),--articles $(ARTICLES)))
 
-.PHONY: help demo serve test lint contract faults fuzz bench-overload bench-cold bench-index bench-query bench-serve bench-scale bench-peers bench-vectors clean
+.PHONY: help demo serve test lint contract faults fuzz bench-overload bench-cold bench-index bench-query bench-serve bench-scale bench-peers bench-vectors bench-durability clean
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make bench-scale     grow an index of generated articles to 100,000, and draw docs/scale.svg"
 	@echo "make bench-peers     the same articles in txtai, LanceDB, bm25s with FAISS, FTS5 (INDEX= or ARTICLES= too)"
 	@echo "make bench-vectors   compare structures of the vector index at 100,000 and 1,000,000 passages (INDEX=folder)"
+	@echo "make bench-durability  time checksums, check, backup and restore (INDEX= or ARTICLES= too)"
 	@echo "make clean   remove the virtual environment and the built index"
 
 $(VENV)/.created:
@@ -68,7 +69,7 @@ fuzz: $(VENV)/.installed-dev
 		$(BIN)/python -m tests.fuzz $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 faults: $(VENV)/.installed-dev
-	FAULTS=long $(BIN)/python -m pytest tests/faults
+	FAULTS=long FAULTS_REPORT=benchmarks/results/faults.json $(BIN)/python -m pytest tests/faults
 
 contract: $(VENV)/.installed-dev
 	CONTRACT_EXAMPLES=1000 $(BIN)/python -m pytest tests/search_app/test_web_contract.py
@@ -98,6 +99,9 @@ bench-vectors: $(VENV)/.installed
 
 bench-peers: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.peers $(MEASURED)
+
+bench-durability: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.durability $(MEASURED)
 
 clean:
 	rm -rf $(VENV)

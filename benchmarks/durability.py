@@ -1,21 +1,20 @@
 """What being safe costs: comparing checksums on opening, a check, a backup, and putting it back.
 
-    python -m benchmarks.durability INDEX_DIR [--rounds 3] [--output benchmarks/results/durability.json]
+Usage: python -m benchmarks.durability [--articles FILE | --index-dir DIR] [--rounds 3] [--json FILE]
 
-INDEX_DIR is only read; backups and restored indexes go to a temporary folder beside it and are removed.
+The index is only read; backups and restored indexes go to a temporary folder.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from benchmarks.machine import describe
+from benchmarks.report import index_of, options, save, spread
 from indexer.backup import backup, restore
 from indexer.checking import check_index
 from indexer.checksums import check_folder
@@ -23,52 +22,48 @@ from indexer.manifest import encoder_folder, generation_folder, read_current
 from search_app.engine import SearchEngine
 
 
-def main() -> None:
-    """Measure, print, and write the result where it was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("index_dir", type=Path)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--output", type=Path)
-    arguments = parser.parse_args()
-    index_dir: Path = arguments.index_dir
+def measured(index_dir: Path, rounds: int, work: Path) -> dict[str, Any]:
+    """Seconds of each act on an index, and the sizes that they depend on."""
     manifest = read_current(index_dir)
     folder = generation_folder(index_dir, manifest.generation)
 
     def timed(act: Callable[[int], object]) -> dict[str, float]:
         seconds = []
-        for number in range(arguments.rounds):
+        for number in range(rounds):
             start = time.perf_counter()
             act(number)
             seconds.append(time.perf_counter() - start)
-        return {
-            "median": round(statistics.median(seconds), 4),
-            "least": round(min(seconds), 4),
-            "most": round(max(seconds), 4),
-        }
+        return spread(seconds, 4)
 
-    with tempfile.TemporaryDirectory(dir=index_dir.absolute().parent) as place:
-        work = Path(place)
-        seconds = {
-            "checksums of the derived files": timed(lambda _: manifest.check_files(folder)),
-            "checksums of the encoder": timed(lambda _: check_folder(encoder_folder(index_dir, manifest.encoder))),
-            "opening, checksums included": timed(lambda _: SearchEngine.open(index_dir).close()),
-            "check": timed(lambda _: check_index(index_dir)),
-            "backup": timed(lambda number: backup(index_dir, work / f"{number}.concord")),
-            "restore": timed(lambda number: restore(work / f"{number}.concord", work / f"restored-{number}")),
-        }
-        size = (work / "0.concord").stat().st_size
-    result = {
-        "command": f"python -m benchmarks.durability INDEX_DIR --rounds {arguments.rounds}",
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+    seconds = {
+        "checksums of the derived files": timed(lambda _: manifest.check_files(folder)),
+        "checksums of the encoder": timed(lambda _: check_folder(encoder_folder(index_dir, manifest.encoder))),
+        "opening, checksums included": timed(lambda _: SearchEngine.open(index_dir).close()),
+        "check": timed(lambda _: check_index(index_dir)),
+        "backup": timed(lambda number: backup(index_dir, work / f"{number}.concord")),
+        "restore": timed(lambda number: restore(work / f"{number}.concord", work / f"restored-{number}")),
+    }
+    return {
         "articles": manifest.articles,
         "passages": manifest.passages,
         "derived_bytes": sum(entry.size for entry in manifest.files.values()),
-        "backup_bytes": size,
+        "backup_bytes": (work / "0.concord").stat().st_size,
         "seconds": seconds,
     }
-    print(json.dumps(result, indent=2))
-    if arguments.output:
-        arguments.output.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = options(__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    machine = describe()
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        found = measured(index_of(given, work), given.rounds, work)
+    for act, row in found["seconds"].items():
+        print(f"{act:32} {row['median']:8.3f} s ({row['min']:.3f} to {row['max']:.3f})")
+    save("durability", {"command": "make bench-durability", "machine": machine, **found}, given.out)
 
 
 if __name__ == "__main__":

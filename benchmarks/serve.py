@@ -37,10 +37,12 @@ PATIENCE = 120.0
 
 @dataclass
 class Client:
-    """Asks one query after another on one connection; notes when each was asked, how long it took, and failures."""
+    """Asks one query after another, from number `first` on, on one connection; notes when each was asked, how long it
+    took, and failures."""
 
     address: str
     queries: Sequence[str]
+    first: int = 0
     pause: float = 0.0
     answers: list[tuple[float, float]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -48,7 +50,7 @@ class Client:
     def run(self, stop: threading.Event) -> None:
         """Ask until told to stop."""
         connection = HTTPConnection(self.address, timeout=30)
-        number = random.Random(id(self)).randrange(len(self.queries))
+        number = self.first
         while not stop.is_set():
             started = time.perf_counter()
             try:
@@ -70,7 +72,7 @@ class Client:
 def asking(address: str, queries: Sequence[str], clients: int, pause: float = 0.0) -> Iterator[list[Client]]:
     """Clients that ask as long as the block lasts."""
     stop = threading.Event()
-    found = [Client(address, queries, pause) for _ in range(clients)]
+    found = [Client(address, queries, number * len(queries) // clients, pause) for number in range(clients)]
     threads = [threading.Thread(target=client.run, args=(stop,)) for client in found]
     for thread in threads:
         thread.start()

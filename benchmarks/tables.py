@@ -1,9 +1,9 @@
-"""Put the results of the benchmarks into docs/performance.md, so that no figure is copied by hand.
+"""Put the results of benchmarks and fault suite into the pages of docs/, so that no figure is copied by hand.
 
 Usage: python -m benchmarks.tables [--check]
 
-Each `<!-- results NAME -->` ... `<!-- end -->` of the page is filled from benchmarks/results/NAME.json, or says how to
-measure when there is no such result. With --check nothing is written, and the exit code is 1 when the page is not what
+Each `<!-- results NAME -->` ... `<!-- end -->` of a page is filled from benchmarks/results/NAME.json, or says how to
+measure when there is no such result. With --check nothing is written, and the exit code is 1 when a page is not what
 the results say.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.report import RESULTS, ROOT
 
-PAGE = ROOT / "docs" / "performance.md"
+PAGES = [ROOT / "docs" / name for name in ("performance.md", "reliability.md")]
 _PART = re.compile(r"(<!-- results ([a-z0-9_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 Found = dict[str, Any]
 
@@ -170,6 +170,23 @@ def vectors(found: Found) -> str:
     return table(head, rows)
 
 
+def durability(found: Found) -> str:
+    """What checksums, checks and backups take."""
+    rows = [(act, _range(row, "s")) for act, row in found["seconds"].items()]
+    head = (f"{found['articles']:,} articles, {found['passages']:,} passages", "median (least to most)")
+    sizes = f"Derived files {_megabytes(found['derived_bytes'])}, backup {_megabytes(found['backup_bytes'])}."
+    return table(head, rows) + f"\n\n{sizes}"
+
+
+def faults(found: Found) -> str:
+    """What the fault suite tried, and what went wrong."""
+    rows = [
+        (name, ", ".join(f"{count:,} {what}" for what, count in one["tried"].items()), str(len(one["went_wrong"])))
+        for name, one in found["parts"].items()
+    ]
+    return table(("", f"tried ({found['form']} form)", "went wrong"), rows)
+
+
 PARTS: dict[str, Callable[[Found], str]] = {
     "cold": cold,
     "indexing": indexing,
@@ -179,18 +196,21 @@ PARTS: dict[str, Callable[[Found], str]] = {
     "peers": peers,
     "vectors_100k": vectors,
     "vectors_1m": vectors,
+    "durability": durability,
+    "faults": faults,
 }
 
 
-_TARGETS = {"indexing": "index"}
-"""Targets of the Makefile that are not the name of their result."""
+_TARGETS = {"indexing": "bench-index", "faults": "faults"}
+"""Targets of the Makefile that are not named after their result."""
 
 
 def part(name: str) -> str:
     """The text for one result."""
     path = RESULTS / f"{name}.json"
     if not path.exists():
-        return f"Not measured yet: `make bench-{_TARGETS.get(name, name.partition('_')[0])}`.\n"
+        target = _TARGETS.get(name) or f"bench-{name.partition('_')[0]}"
+        return f"Not measured yet: `make {target}`.\n"
     found = json.loads(path.read_text("utf-8"))
     machine = found["machine"]
     told = (
@@ -200,16 +220,19 @@ def part(name: str) -> str:
 
 
 def main() -> None:
-    """Fill the page."""
+    """Fill the pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     given = parser.parse_args()
-    before = PAGE.read_text("utf-8")
-    after = _PART.sub(lambda found: f"{found[1]}{part(found[2])}{found[3]}", before)
+    before = {page: page.read_text("utf-8") for page in PAGES}
+    after = {
+        page: _PART.sub(lambda found: f"{found[1]}{part(found[2])}{found[3]}", text) for page, text in before.items()
+    }
     if given.check:
         sys.exit(before != after)
-    PAGE.write_text(after, "utf-8")
-    print(f"Written to {PAGE}.")
+    for page, text in after.items():
+        page.write_text(text, "utf-8")
+        print(f"Written to {page}.")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,10 @@ def arranged(
         return answer
     first = answer.ranking.rows[:DIVERSIFIED]
     vectors = np.stack([mean_vector(snapshot.vectors.article_vectors(row)) for row in first.tolist()])
-    return Folded(diversified(answer.ranking, vectors, snapshot.catalogue.dates[first]), answer.others)
+    diverse = diversified(answer.ranking, vectors, snapshot.catalogue.dates[first])
+    before = {row: position for position, row in enumerate(first.tolist())}
+    moved = frozenset(row for position, row in enumerate(diverse.rows[: len(first)].tolist()) if position > before[row])
+    return Folded(diverse, answer.others, moved)
 
 
 @stage("fusion")

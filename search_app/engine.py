@@ -173,7 +173,7 @@ class SearchEngine:
                 explain=explain,
                 evidence=found.evidence,
                 reranked=found.reranked,
-                others=folded.others,
+                folded=folded,
                 freshness=aged,
             )
             start = (page - 1) * k
@@ -258,7 +258,7 @@ class SearchEngine:
             ranking = fuse(atoms, vector, snapshot.lexical, snapshot.vectors, others, snapshot.scale)
             folded = arranged(in_order(ranking, snapshot, store), snapshot)
             parsed = ParsedQuery(text="", semantic="", scoring=atoms)
-            builder = HitBuilder(parsed, snapshot, store, vector=vector, others=folded.others)
+            builder = HitBuilder(parsed, snapshot, store, vector=vector, folded=folded)
             return builder.hits(folded.ranking, 0, min(k, len(folded.ranking)))
 
         return self._on_one_generation(answer)

@@ -28,10 +28,12 @@ STORY_DAYS = 7
 @dataclass(frozen=True, slots=True)
 class Folded:
     """A ranking with one article of each group, its best. `others` has the rows of the rest of that article's group in
-    the answer, best first, by its own row, where there is a rest."""
+    the answer, best first, by its own row, where there is a rest. `moved` are the rows that diversification placed
+    behind articles with a lower score."""
 
     ranking: Ranking
     others: dict[int, Rows] = field(default_factory=dict)
+    moved: frozenset[int] = frozenset()
 
     @property
     def articles(self) -> int:

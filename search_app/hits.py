@@ -14,6 +14,7 @@ from indexer.lexical import Atom, LexicalIndex
 from indexer.sentences import sentences
 from indexer.store import RowGone, Store, StoredPassage
 
+from .folding import Folded
 from .freshness import Freshness
 from .query import ParsedQuery
 from .ranking import Ranking
@@ -47,7 +48,7 @@ class HitBuilder:
         explain: bool = False,
         evidence: Mapping[int, Evidence] | None = None,
         reranked: Mapping[int, RerankScore] | None = None,
-        others: Mapping[int, NDArray[np.int64]] | None = None,
+        folded: Folded | None = None,
         freshness: Freshness | None = None,
     ) -> None:
         self._snapshot = snapshot
@@ -56,7 +57,8 @@ class HitBuilder:
         self._explain = explain
         self._evidence = evidence or {}
         self._reranked = reranked or {}
-        self._others = others or {}
+        self._others = folded.others if folded else {}
+        self._moved = folded.moved if folded else frozenset()
         self._freshness = freshness
         self._atoms = parsed.scoring
         self._wanted = wanted(parsed, snapshot.lexical.idf)
@@ -130,7 +132,7 @@ class HitBuilder:
             title_highlights=highlight(article.title, self._wanted),
             lexical=lexical,
             dense=dense,
-            why=_why(lexical, dense, held, evidence, rerank, self._freshness.line(date) if self._freshness else ""),
+            why=_why(lexical, dense, held, evidence, rerank, self._displaced(int(ranking.rows[position]), date)),
             explanation=self._explanation(held, evidence, date) if self._explain else None,
             similar=similar,
             rerank=rerank,
@@ -151,6 +153,11 @@ class HitBuilder:
         # the search itself.
         best = max(nearest[:_NEAREST] if cosines else nearest, key=merit, default=None)
         return (best.start, best.end) if best else (0, 0)
+
+    def _displaced(self, row: int, date: int) -> list[str]:
+        """What its age took from its score, and whether others of its story keep it down."""
+        aged = [self._freshness.line(date)] if self._freshness else []
+        return aged + (["placed behind other stories"] if row in self._moved else [])
 
     def _explanation(self, held: tuple[str, ...], evidence: Evidence | None, date: int) -> dict[str, object]:
         explanation: dict[str, object] = {
@@ -208,10 +215,10 @@ def _why(
     held: tuple[str, ...],
     evidence: Evidence | None = None,
     rerank: RerankScore | None = None,
-    age: str = "",
+    displaced: Sequence[str] = (),
 ) -> str:
     """One line for people: what it says of a thing denied, which ranking put it where it is, by which words, what a
-    reranker made of it, and what its age took from its score."""
+    reranker made of it, and what else changed its place."""
     parts = [evidence.line()] if evidence else []
     if lexical is not None and lexical.score > 0:
         place = _ordinal(lexical.rank) if lexical.rank else "further down"
@@ -221,7 +228,7 @@ def _why(
     if dense is not None:
         parts.append(f"{_ordinal(dense.rank) if dense.rank else 'further down'} by meaning")
     parts += [f"{_ordinal(rerank.rank)} on a second look"] if rerank else []
-    parts += [age] if age else []
+    parts += filter(None, displaced)
     return ", ".join(parts) if parts else "newest first"
 
 

@@ -273,7 +273,7 @@ UNDOING = _phrases("no|not|never|without|failed to|fails to|fail to|unable to|ca
 """Cues that turn round one that follows them at once."""
 
 _NATIONS = {
-    "United States": "washington american americans US white-house pentagon",
+    "United States": "washington american americans US pentagon",
     "Russia": "moscow russian russians kremlin",
     "China": "beijing chinese",
     "Britain United Kingdom": "london british britain UK downing-street",

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from indexer.build import BuildOptions, BuildProgress, BuildReport, build_index
+from indexer.chunking import OVERLAP_TOKENS, PASSAGE_TOKENS
 from search_app.cli.options import index_dir_option, json_option, lexical_option
 from search_app.cli.terminal import console, inline
 from search_app.serialise import build_report_to_json, dumps
@@ -36,8 +37,14 @@ _SHOWN_SKIPPED = 10
 @click.argument("sources", nargs=-1, required=True)
 @index_dir_option
 @click.option("--encoder", help="A sentence-transformers model, by name or folder. [default: all-MiniLM-L6-v2]")
-@click.option("--window", type=click.IntRange(min=16), help="Word pieces of a passage, title included. [default: 256]")
-@click.option("--overlap", type=click.IntRange(min=0), help="Word pieces that passages share. [default: 50]")
+@click.option(
+    "--window",
+    type=click.IntRange(min=16),
+    help=f"Word pieces of a passage, title included. [default: {PASSAGE_TOKENS}]",
+)
+@click.option(
+    "--overlap", type=click.IntRange(min=0), help=f"Word pieces that passages share. [default: {OVERLAP_TOKENS}]"
+)
 @lexical_option
 @click.option("--prune", is_flag=True, help="Remove articles that came from SOURCES and are no longer there.")
 @json_option

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request, url_for
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, g, request, url_for
 from werkzeug.exceptions import HTTPException, NotFound
 
 from indexer.errors import ConcordError
@@ -19,6 +23,7 @@ from search_app.web.site import Engine, Site
 __all__ = ["api_blueprint"]
 
 ROOT = "/api/v1"
+_STALE = "A newer generation cannot be opened; this server's log and 'concord status' say why."
 
 
 def api_blueprint(site: Site) -> Blueprint:
@@ -45,7 +50,8 @@ def api_blueprint(site: Site) -> Blueprint:
         return json_response(related_to_json(*site.ask(nearest)))
 
     def status() -> Response:
-        return json_response(status_to_json(site.ask(lambda engine: engine.status())))
+        found = site.ask(lambda engine: engine.status())
+        return json_response(status_to_json(found if g.local else _for_strangers(found)))
 
     def health() -> Response:
         if site.draining:
@@ -87,3 +93,13 @@ def api_blueprint(site: Site) -> Blueprint:
 
 def _problem(error: ConcordError | HTTPException) -> Response:
     return problem_response(Failure.of(error))
+
+
+def _for_strangers(status: Any) -> Any:
+    """The status without names of folders of this machine: an encoder may go by one, and a reason may hold one."""
+    encoder = Path(status.encoder)
+    return replace(
+        status,
+        encoder=encoder.name if encoder.is_absolute() or status.encoder.startswith(("~", ".")) else status.encoder,
+        stale=status.stale and _STALE,
+    )

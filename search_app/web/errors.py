@@ -37,6 +37,7 @@ _DETAILS = {
     405: "This address can only be read: use GET.",
     500: "Something went wrong on our side; the fault has been logged.",
 }
+_SERVER_SIDE = "The archive cannot be searched at the moment; the log of this server says why."
 
 _log = logging.getLogger(__name__)
 
@@ -142,6 +143,9 @@ class Failure:
                 g.refused = error.slug  # counted when the answer goes out
             elif error.status >= 500:
                 _log.error("%s %s: %s", request.method, request.path, error)
+                if not g.get("local"):
+                    # The sentence may name folders of this machine, and its way out is for those who run it.
+                    return cls(error.status, error.slug, _SERVER_SIDE, _ways_out(error))
             return cls(error.status, error.slug, str(error), _ways_out(error))
         status = error.code or 500
         slug = HTTP_STATUS_CODES.get(status, "error").lower().replace(" ", "-")

@@ -6,7 +6,7 @@ import time
 
 from flask import Blueprint, Flask, Response, g, request
 
-from search_app.web.access import client_of
+from search_app.web.access import client_of, is_local
 from search_app.web.errors import RequestTooLarge, UriTooLong
 from search_app.web.headers import allow_origin, secure
 from search_app.web.logs import log_access, request_id
@@ -26,6 +26,7 @@ def guard(target: Blueprint | Flask, site: Site) -> None:
     def before() -> None:
         g.request_id = request_id(request)
         g.started = time.perf_counter()
+        g.local = is_local(request, settings.trusted_proxies)
         address, body = len(request.full_path), request.content_length or 0
         if address > settings.max_request_bytes:
             raise UriTooLong(f"The address has {address} characters; at most {settings.max_request_bytes} are read.")

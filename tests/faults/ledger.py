@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.machine import describe
+
 __all__ = ["LEDGERS", "LONG", "Ledger", "count", "write_report"]
 
 LONG = os.environ.get("FAULTS") == "long"
@@ -38,5 +40,6 @@ LEDGERS: list[Ledger] = []
 
 def write_report(path: Path) -> None:
     """Write all ledgers as JSON."""
-    report = {one.name: {"tried": dict(one.tried), "went_wrong": one.found} for one in LEDGERS}
-    path.write_text(json.dumps({"form": "long" if LONG else "short", **report}, indent=2) + "\n", "utf-8")
+    parts = {one.name: {"tried": dict(one.tried), "went_wrong": one.found} for one in LEDGERS}
+    report = {"command": "make faults", "machine": describe(), "form": "long" if LONG else "short", "parts": parts}
+    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -17,7 +17,7 @@ import numpy as np
 from indexer.analysis import terms
 from indexer.article import content_hash
 from indexer.lexical import Atom
-from indexer.manifest import current_generation
+from indexer.manifest import current_generation, read_current
 from indexer.readers.fields import article_from_record
 from indexer.store import STORE_FILE, Store
 from search_app.engine import SearchEngine
@@ -30,9 +30,7 @@ State = Mapping[str, str]
 """The word of every article by its id."""
 
 _TEMPLATE = frozenset(terms("It is said that came up on Monday. More about will be known by Friday. What means item"))
-_OURS = frozenset(
-    {"CURRENT", "store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "write.lock", "encoders", "generations"}
-)
+_OURS = frozenset({"CURRENT", "write.lock", "encoders", "generations"})
 
 
 @cache
@@ -117,7 +115,7 @@ def differences(index_dir: Path, state: State, retired: Sequence[str] = (), engi
     The store, the postings and the vectors are looked at whole, the faces by three searches.
     """
     snapshot = Snapshot.load(index_dir)
-    with closing(Store(index_dir)) as store:
+    with closing(Store(index_dir, name=snapshot.manifest.store)) as store:
         generation = snapshot.manifest.generation
         docs = store.docs(generation)
         articles = dict(store.articles(docs))
@@ -181,11 +179,13 @@ def _searches_differ(engine: SearchEngine, state: State) -> str:
 
 def leftovers(index_dir: Path) -> list[str]:
     """What lies in an index folder after a run that ended well, and has no business there."""
-    found = [path.name for path in index_dir.iterdir() if path.name not in _OURS]
+    store = read_current(index_dir).store
+    ours = _OURS | {store, f"{store}-wal", f"{store}-shm"}
+    found = [path.name for path in index_dir.iterdir() if path.name not in ours]
     generations = sorted(path.name for path in (index_dir / "generations").iterdir())
     if len(generations) > 2 or any(not name.isdecimal() for name in generations):
         found.append(f"generations {generations}")
-    with closing(sqlite3.connect(index_dir / STORE_FILE)) as db:
+    with closing(sqlite3.connect(index_dir / store)) as db:
         before = min(int(name) for name in generations if name.isdecimal())
         dead = db.execute("SELECT COUNT(*) FROM articles WHERE removed <= ?", (before,)).fetchone()[0]
         orphans = db.execute(

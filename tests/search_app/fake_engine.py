@@ -29,6 +29,8 @@ class FakeStatus:
     oldest: str | None
     newest: str | None
     sections: tuple[tuple[str, int], ...]
+    encoder: str = "/srv/models/mine"
+    stale: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,10 +142,18 @@ def test_runs_are_not_folded_and_related_articles_are(archive: Archive) -> None:
     assert shown <= {"one", "two"}
 
 
-def test_diversified_answers_have_the_same_articles(archive: Archive) -> None:
-    engine = filled(archive).open()
+def test_diversified_answers_have_the_same_articles_and_say_which_were_moved(archive: Archive) -> None:
+    copies = ({"id": f"c{n:02}", "title": "Harbour harbour", "text": f"The harbour, part {n}."} for n in range(8))
+    others = (
+        {"id": f"o{n}", "title": f"Council on {word}", "text": f"All about {word}: the {word} {'is so. ' * 9}Harbour."}
+        for n, word in enumerate(("taxes", "schools", "bridges"))
+    )
+    archive.write_lines("news.jsonl", [*copies, *others])
+    archive.index()
+    engine = archive.open()
     plain, diverse = (engine.search("harbour", fold=False, diversify=on, k=50) for on in (False, True))
-    assert plain.total == diverse.total
     assert {hit.article.id: hit.score for hit in plain} == {hit.article.id: hit.score for hit in diverse}
-    first_ten = [hit.article.id for hit in engine.search("harbour", fold=False, diversify=True)]
-    assert {"one", "two"} <= set(first_ten[:5])
+    assert [hit.article.id[0] for hit in plain] == [*"cccccccc", *"ooo"]
+    assert [hit.article.id[0] for hit in diverse] == [*"ccc", *"ooo", *"ccccc"]
+    told = ["placed behind other stories" in hit.why for hit in diverse]
+    assert told == [False] * 6 + [True] * 5

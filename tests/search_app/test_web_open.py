@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -15,11 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from indexer.errors import IndexDamaged
+from search_app.results import Results
 from search_app.web import WebSettings, blueprint, create_app
 from search_app.web.access import TokenBuckets, client_of
 from search_app.web.errors import TooManyRequests
 from search_app.web.site import Engine
-from tests.search_app.fake_engine import FakeEngine
+from tests.search_app.fake_engine import FakeEngine, FakeStatus
 from tests.search_app.small_archive import ARTICLES
 
 KEY = "a-key-of-the-newsroom"
@@ -277,3 +280,25 @@ def test_a_mounted_site_has_the_same_guard(engine: Engine) -> None:
     _problem(client.get("/archive/api/v1/search?q=x"), 429, "too-many-requests")
     assert client.get("/archive/healthz").headers["X-Request-ID"]
     assert "X-Request-ID" not in client.get("/elsewhere").headers
+
+
+class _Broken(FakeEngine):
+    """Stands for an index that is damaged, and for a generation that cannot be opened."""
+
+    def search(self, *arguments: object, **named: object) -> Results:
+        raise IndexDamaged("The index '/srv/secret/index' is damaged: run 'concord rebuild'.")
+
+    def status(self) -> FakeStatus:
+        return replace(super().status(), stale="A newer one cannot be opened: '/srv/secret/index' is damaged.")
+
+
+@pytest.mark.parametrize("path", ["/?q=x", "/api/v1/search?q=x", "/api/v1/status"])
+def test_folders_of_the_machine_are_told_to_those_who_run_it(path: str) -> None:
+    client = _client(_Broken(ARTICLES))
+    here = client.get(path)
+    elsewhere = client.get(path, environ_base={"REMOTE_ADDR": "198.51.100.7"})
+    through_a_proxy = client.get(path, headers={"X-Forwarded-For": "198.51.100.7"})
+    assert here.status_code == elsewhere.status_code == through_a_proxy.status_code
+    assert "/srv/" in here.text
+    assert "/srv/" not in elsewhere.text + through_a_proxy.text
+    assert "log" in elsewhere.text
