@@ -20,13 +20,14 @@ found as exact phrases; they are left out only where articles are scored, and on
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import regex
 import Stemmer
@@ -76,6 +77,8 @@ _CHUNK = regex.compile(
     rf"[{_LETTER}][{_LETTER}\p{{M}}{_INVISIBLE}]*+"
     rf"(?:[{_HYPHEN}{_APOSTROPHE}&.,][{_LETTER}][{_LETTER}\p{{M}}{_INVISIBLE}]*+)*+(?:(?<=\.\p{{L}})\.)?+"
 )
+# The same for texts of ASCII, in a third of the time.
+_ASCII_CHUNK = re.compile(r"[A-Za-z0-9]++(?:[-'&.,][A-Za-z0-9]++)*+(?:(?<=\.[A-Za-z])\.)?+")
 _PIECE = regex.compile(
     rf"""
     (?P<initials> (?<![{_LETTER}]) \p{{L}} (?:\.\p{{L}})++ (?![{_LETTER}\p{{M}}]) \.? )
@@ -174,7 +177,7 @@ def index_words(text: str) -> Words:
     positions: defaultdict[str, list[int]] = defaultdict(list)
     count = position = 0
     expand, content = _expand_cached, _CONTENT
-    chunks = _CHUNK.findall(text)
+    chunks = _chunk(text).findall(text)
     for chunk in chunks:
         parts, width = expand(chunk) if len(chunk) <= _MAX_TERM else _expand_now(chunk)
         for term, _, _, offset, kind in parts:
@@ -198,7 +201,9 @@ def terms(text: str) -> list[str]:
 
 def term_set(text: str) -> set[str]:
     """The distinct terms of `analyse(text)`, in a fraction of its time."""
-    return {part.term for chunk in set(_CHUNK.findall(text)) for part in _expand(chunk)[0] if part.kind == _CONTENT}
+    expand, content = _expand, _CONTENT
+    chunks = set(_chunk(text).findall(text))
+    return {term for chunk in chunks for term, _, _, _, kind in expand(chunk)[0] if kind == content}
 
 
 def phrase_variants(text: str, known: Callable[[str], bool]) -> list[list[tuple[str, int]]]:
@@ -244,14 +249,14 @@ def surfaces(text: str) -> set[str]:
 
     Only words of three letters or more, without digits, of scripts that part words by spaces.
     """
-    return _surfaces_of(_CHUNK.findall(text))
+    return _surfaces_of(_chunk(text).findall(text))
 
 
 def _tokens(text: str, most: int) -> list[Token]:
     tokens: list[Token] = []
     append, make, expand = tokens.append, tuple.__new__, _expand
     position = 0
-    for match in _CHUNK.finditer(text):
+    for match in _chunk(text).finditer(text):
         begin = match.start()
         parts, width = expand(match.group())
         for term, start, end, offset, kind in parts:
@@ -261,10 +266,15 @@ def _tokens(text: str, most: int) -> list[Token]:
     return tokens
 
 
+def _chunk(text: str) -> Any:
+    """The pattern of the chunks of a text."""
+    return _ASCII_CHUNK if text.isascii() else _CHUNK
+
+
 def _chunks(text: str) -> Iterator[tuple[int, tuple[_Part, ...], int]]:
     """(position of the chunk's first word, its parts, how many positions it takes)."""
     position = 0
-    for chunk in _CHUNK.findall(text):
+    for chunk in _chunk(text).findall(text):
         parts, width = _expand(chunk)
         yield position, parts, width
         position += width

@@ -23,7 +23,7 @@ from .catalogue import Catalogue, Mask, Rows
 from .encoder import Vectors
 from .errors import IndexDamaged
 from .files import link_or_copy
-from .vector_codes import EXACT_UP_TO, Codes, cosines, read_index, write_index
+from .vector_codes import EXACT_UP_TO, Codes, cosines, only, read_index, write_index
 from .vectors import PassageScores, VectorSource
 
 __all__ = ["FaissIndex", "update_vectors"]
@@ -87,8 +87,8 @@ class FaissIndex:
 
     def search(self, query: NDArray[np.float32], count: int, allowed: Mask | None = None) -> PassageScores:
         """See VectorIndex."""
-        faiss = _faiss_on_one_core()
-        found = [segment.search(faiss, query, count, allowed) for segment in self._segments]
+        _faiss_on_one_core()
+        found = [segment.search(query, count, allowed) for segment in self._segments]
         rows = np.concatenate([part.rows for part in found] or [np.empty(0, np.int64)])
         passages = np.concatenate([part.passages for part in found] or [np.empty(0, np.int64)])
         scores = np.concatenate([part.scores for part in found] or [np.empty(0, np.float32)])
@@ -170,7 +170,7 @@ class _Segment:
             raise ValueError(f"segment {name} has {index.ntotal} vectors and rows of shape {columns.shape}")
         return cls(file, index, codes, columns[0], columns[1], catalogue.rows_of(columns[1]))
 
-    def search(self, faiss: Any, query: NDArray[np.float32], count: int, allowed: Mask | None) -> PassageScores:
+    def search(self, query: NDArray[np.float32], count: int, allowed: Mask | None) -> PassageScores:
         usable = self.alive if allowed is None else self.alive & allowed[self.rows]
         usable_count = int(np.count_nonzero(usable))
         wanted = min(count, usable_count)
@@ -182,10 +182,7 @@ class _Segment:
             hits, scores = self.codes.nearest(self.index, query, wanted, None if all_usable else usable)
             if len(hits) == wanted:
                 return PassageScores(self.rows[hits], self.passages[hits], scores)
-        parameters = None
-        if not all_usable:
-            bitmap = np.packbits(usable, bitorder="little")
-            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bitmap))
+        parameters = None if all_usable else only(usable)
         scores, found = self.index.search(query[None, :], wanted, params=parameters)
         hits = found[0]
         kept = hits >= 0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .catalogue import Mask, Rows
 
-__all__ = ["EXACT_UP_TO", "LEAST_RECALL", "Codes", "cosines", "read_index", "write_index"]
+__all__ = ["EXACT_UP_TO", "LEAST_RECALL", "Codes", "cosines", "only", "read_index", "write_index"]
 
 EXACT_UP_TO = 50_000
 """Vectors of a segment up to which all are looked at: that takes about 4 ms."""
@@ -60,9 +60,13 @@ class Codes:
         found = self.candidates(query, int(_CANDIDATES * count / share))
         if usable is not None:
             found = found[usable[found]]
-        scores = cosines(exact, query, found)
-        best = np.argsort(-scores, kind="stable")[:count]
-        return found[best], scores[best]
+        if not len(found):
+            return found, np.empty(0, np.float32)
+        chosen = np.zeros(exact.ntotal, np.bool_)
+        chosen[found] = True
+        # Faster than taking the candidates' vectors out of the index and multiplying them here.
+        scores, numbers = exact.search(query[None, :], min(count, len(found)), params=only(chosen))
+        return numbers[0], scores[0]
 
     def settings(self) -> dict[str, float]:
         """For `load`."""
@@ -101,6 +105,14 @@ class Codes:
         shares = [len(np.intersect1d(*pair)) / len(pair[1]) for pair in zip(found, truth, strict=True)]
         recall = round(float(np.mean(shares)), 4)
         return cls(index, recall) if recall >= LEAST_RECALL else None
+
+
+def only(chosen: Mask) -> Any:
+    """What has FAISS look at the `chosen` vectors of an index only, bool (n,)."""
+    import faiss
+
+    module: Any = faiss  # its types know neither of the two arguments
+    return module.SearchParameters(sel=module.IDSelectorBitmap(np.packbits(chosen, bitorder="little")))
 
 
 def cosines(exact: Any, query: NDArray[np.float32], numbers: Rows) -> NDArray[np.float32]:

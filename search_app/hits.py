@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -149,9 +150,14 @@ class HitBuilder:
             return _COSINE_WEIGHT * cosines.get(passage.passage, 0.0) + (1 - _COSINE_WEIGHT) * share
 
         nearest = sorted(passages, key=lambda passage: -cosines.get(passage.passage, 0.0))
+        best, most = None, -math.inf
         # Words are looked up only where the meaning is near already: analysing whole articles would take longer than
         # the search itself.
-        best = max(nearest[:_NEAREST] if cosines else nearest, key=merit, default=None)
+        for passage in nearest[:_NEAREST] if cosines else nearest:
+            if best and _COSINE_WEIGHT * cosines.get(passage.passage, 0.0) + (1 - _COSINE_WEIGHT) <= most:
+                break  # with all of the words it would not be better, nor would those that follow
+            if (found := merit(passage)) > most:
+                best, most = passage, found
         return (best.start, best.end) if best else (0, 0)
 
     def _displaced(self, row: int, date: int) -> list[str]:

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.analysis import (
+    _ASCII_CHUNK,
+    _CHUNK,
     STOP_WORDS,
     analyse,
     fold,
@@ -255,3 +257,9 @@ def test_threads_get_the_same_terms() -> None:
 @given(st.text())
 def test_the_set_of_terms_is_that_of_the_tokens(text: str) -> None:
     assert term_set(text) == {token.term for token in analyse(text)}
+
+
+@given(st.text(st.characters(max_codepoint=127)) | st.text(st.sampled_from("aZ09.,&-'_ \n")))
+def test_the_faster_pattern_cuts_ascii_as_the_general_one_does(text: str) -> None:
+    cuts = [[match.span() for match in pattern.finditer(text)] for pattern in (_ASCII_CHUNK, _CHUNK)]
+    assert cuts[0] == cuts[1]
