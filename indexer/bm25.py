@@ -20,7 +20,7 @@ from .article import Article
 from .catalogue import Catalogue, Mask, Rows
 from .errors import IndexDamaged
 from .frequencies import Frequencies, FrequencyWriter, move_segments
-from .lexical import Atom, Bm25, LexicalScores, bm25_idf
+from .lexical import Atom, Bm25, LexicalScores, LexicalUpdate, bm25_idf
 
 __all__ = [
     "VOCABULARY",
@@ -216,32 +216,24 @@ def query_terms(atoms: Sequence[Atom]) -> Counter[tuple[str, str]]:
     return terms
 
 
-def update_shared(
-    folder: Path,
-    previous: Path | None,
-    *,
-    catalogue: Catalogue,
-    added: Iterable[tuple[int, Article]],
-    removed: Iterable[tuple[int, Article]],
-    name: str,
-) -> Iterator[tuple[int, Words, Words]]:
-    """Write what every engine's index has into `folder`; yields (store row, words of title, of text) of `added`.
+def update_shared(update: LexicalUpdate) -> Iterator[tuple[int, Words, Words]]:
+    """Write what every engine's index has; yields (store row, words of title, of text) of what is added.
 
     All of it is there when the iteration has come to its end.
     """
     vocabulary: Counter[str] = Counter()
-    if previous is not None:
-        vocabulary.update(json.loads((previous / VOCABULARY).read_text("utf-8")))
-    for _, article in removed:
+    if update.previous is not None:
+        vocabulary.update(json.loads((update.previous / VOCABULARY).read_text("utf-8")))
+    for _, article in update.removed:
         vocabulary.subtract(surfaces(article.title) | surfaces(article.text))
-    writer = FrequencyWriter(folder, name)
-    for doc, article in added:
+    writer = FrequencyWriter(update.folder, update.name)
+    for doc, article in update.added:
         title, text = index_words(article.title), index_words(article.text)
         writer.add(doc, title, text)
         vocabulary.update(title.surfaces | text.surfaces)
         yield doc, title, text
-    writer.finish(previous, catalogue)
-    _save_vocabulary(folder, vocabulary)
+    writer.finish(update.previous, update.catalogue)
+    _save_vocabulary(update.folder, vocabulary)
 
 
 def join_shared(folder: Path, parts: Iterable[Path]) -> None:

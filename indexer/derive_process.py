@@ -21,6 +21,7 @@ import numpy as np
 from .catalogue import Catalogue
 from .child_process import end_with_parent, running
 from .errors import ConcordError, IndexDamaged
+from .lexical import LexicalUpdate
 from .lexical_engines import can_join, update_lexical
 from .near_duplicates import Sketches
 from .store import Store
@@ -103,8 +104,7 @@ def _derive(store_path: Path, engine: str, folder: Path, name: str) -> None:
     sketches = Sketches()
     store = Store(store_path.parent, name=store_path.name)
     try:
-        update_lexical(
-            engine,
+        update = LexicalUpdate(
             folder / _LEXICAL,
             None,
             catalogue=Catalogue.build((doc, None, None, None, None) for doc in docs.tolist()),
@@ -112,6 +112,7 @@ def _derive(store_path: Path, engine: str, folder: Path, name: str) -> None:
             removed=(),
             name=name,
         )
+        update_lexical(engine, update)
     finally:
         store.close()
     sketches.save(folder / _SKETCHES)

@@ -20,6 +20,7 @@ from .encoding import carried_encoder, prepare_encoder
 from .errors import IndexDamaged, IndexMismatch, IndexNotFound
 from .faiss_index import update_vectors
 from .files import drafted, writing
+from .lexical import LexicalUpdate
 from .lexical_engines import DEFAULT_LEXICAL, LEXICAL_ENGINES, check_engine, join_lexical, update_lexical
 from .lock import writer_lock
 from .manifest import (
@@ -102,25 +103,18 @@ def commit_generation(
             for part in parts:
                 part.wait()
                 sketches.absorb(part.sketches)
+            update = LexicalUpdate(
+                lexical_folder,
+                old_lexical,
+                catalogue=catalogue,
+                added=() if parts else sketches.noting(store.articles(added)),
+                removed=store.articles(removed),
+                name=name,
+            )
             if parts:
-                join_lexical(
-                    lexical_folder,
-                    old_lexical,
-                    catalogue=catalogue,
-                    parts=[part.lexical for part in parts],
-                    removed=store.articles(removed),
-                    name=name,
-                )
+                join_lexical(update, [part.lexical for part in parts])
             else:
-                update_lexical(
-                    engine,
-                    lexical_folder,
-                    old_lexical,
-                    catalogue=catalogue,
-                    added=sketches.noting(store.articles(added)),
-                    removed=store.articles(removed),
-                    name=name,
-                )
+                update_lexical(engine, update)
         shutil.rmtree(draft / _PARTS_FOLDER, ignore_errors=True)
         tell("duplicates")
         update_near_duplicates(draft, old_folder, docs=catalogue.docs, added=sketches, articles=store.articles)

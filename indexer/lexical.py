@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .catalogue import Mask, Rows
+from .article import Article
+from .catalogue import Catalogue, Mask, Rows
 
-__all__ = ["K1", "TITLE_WEIGHT", "Atom", "B", "Bm25", "LexicalIndex", "LexicalScores", "bm25_idf"]
+__all__ = ["K1", "TITLE_WEIGHT", "Atom", "B", "Bm25", "LexicalIndex", "LexicalScores", "LexicalUpdate", "bm25_idf"]
 
 K1 = 1.2
 """How soon further occurrences of a word stop to count (BM25's k1)."""
@@ -40,6 +42,23 @@ class Atom:
     text: str
     phrase: bool = False
     field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalUpdate:
+    """An order to write into `folder` the lexical index of `catalogue`: what `previous` holds, an index of the same
+    engine, less `removed`, plus `added`.
+
+    With `previous` None, `added` must be everything. Both are pairs of store row and article, and are read once. `name`
+    is new for every update, so that a file name never stands for two contents.
+    """
+
+    folder: Path
+    previous: Path | None
+    catalogue: Catalogue
+    added: Iterable[tuple[int, Article]]
+    removed: Iterable[tuple[int, Article]]
+    name: str
 
 
 class LexicalScores(Protocol):

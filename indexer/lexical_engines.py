@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from .article import Article
 from .catalogue import Catalogue
 from .errors import UsageError
-from .lexical import Bm25, LexicalIndex
+from .lexical import Bm25, LexicalIndex, LexicalUpdate
 
 __all__ = [
     "DEFAULT_LEXICAL",
@@ -48,27 +47,14 @@ def open_lexical(name: str, folder: Path, catalogue: Catalogue, bm25: Bm25 | Non
     return WhooshIndex(folder, catalogue, bm25)
 
 
-def update_lexical(
-    engine: str,
-    folder: Path,
-    previous: Path | None,
-    *,
-    catalogue: Catalogue,
-    added: Iterable[tuple[int, Article]],
-    removed: Iterable[tuple[int, Article]],
-    name: str,
-) -> None:
-    """Write into `folder` the lexical index of `catalogue`: what `previous` holds, less `removed`, plus `added`.
-
-    `previous` is of the same engine. `name` is new for every update. With previous None, `added` must be everything.
-    Raises UsageError.
-    """
+def update_lexical(engine: str, update: LexicalUpdate) -> None:
+    """Write the lexical index that an update asks for. Raises UsageError."""
     check_engine(engine)
     if engine == "tantivy":
-        from .tantivy_index import update_tantivy as update
+        from .tantivy_index import update_tantivy as write
     else:
-        from .whoosh_index import update_whoosh as update
-    update(folder, previous, catalogue=catalogue, added=added, removed=removed, name=name)
+        from .whoosh_index import update_whoosh as write
+    write(update)
 
 
 def can_join(engine: str) -> bool:
@@ -76,19 +62,11 @@ def can_join(engine: str) -> bool:
     return engine == "whoosh"
 
 
-def join_lexical(
-    folder: Path,
-    previous: Path | None,
-    *,
-    catalogue: Catalogue,
-    parts: Sequence[Path],
-    removed: Iterable[tuple[int, Article]],
-    name: str,
-) -> None:
-    """Write what `update_lexical` would for Whoosh, out of `parts`: folders of lexical indexes of what is added.
+def join_lexical(update: LexicalUpdate, parts: Sequence[Path]) -> None:
+    """Write what `update_lexical` would for Whoosh, with what `parts` hold, folders of lexical indexes, as what is added.
 
     Their files are moved, so they are no indexes any more afterwards.
     """
     from .whoosh_index import join_whoosh
 
-    join_whoosh(folder, previous, catalogue=catalogue, parts=parts, removed=removed, name=name)
+    join_whoosh(update, parts)

@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ from .article import Article
 from .bm25 import VOCABULARY, Bm25Index, Bm25Model, Bm25Scores, best_rows, query_terms, update_shared
 from .catalogue import Catalogue, Mask, Rows
 from .files import link_or_copy
-from .lexical import TITLE_WEIGHT, Atom, Bm25, LexicalScores, bm25_idf
+from .lexical import TITLE_WEIGHT, Atom, Bm25, LexicalScores, LexicalUpdate, bm25_idf
 
 __all__ = ["TantivyIndex", "update_tantivy"]
 
@@ -180,51 +181,32 @@ def _any_of(queries: Sequence[Any]) -> Any:
     return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
 
 
-def update_tantivy(
-    folder: Path,
-    previous: Path | None,
-    *,
-    catalogue: Catalogue,
-    added: Iterable[tuple[int, Article]],
-    removed: Iterable[tuple[int, Article]],
-    name: str,
-) -> None:
-    """Write into `folder` the lexical index of `catalogue`: what `previous` holds, less `removed`, plus `added`.
-
-    Segments are never changed once written, so those that stay are hard links. `name` is new for every update. With
-    previous None, `added` must be everything.
-    """
-    if previous is not None:
-        for file in previous.iterdir():
+def update_tantivy(update: LexicalUpdate) -> None:
+    """Write the lexical index that an update asks for. Segments are never changed once written, so those that stay are
+    hard links."""
+    folder = update.folder
+    if update.previous is not None:
+        for file in update.previous.iterdir():
             if file.name in _CHANGING:
                 shutil.copy2(file, folder / file.name)
             elif file.is_file() and file.name != VOCABULARY and file.suffix != ".lock":
                 link_or_copy(file, folder / file.name)
     with _as_os_errors():
-        _write(folder, previous, catalogue, added, removed, name)
+        _write(update)
     for lock in folder.glob(".tantivy-*.lock"):
         lock.unlink()
 
 
-def _write(
-    folder: Path,
-    previous: Path | None,
-    catalogue: Catalogue,
-    added: Iterable[tuple[int, Article]],
-    removed: Iterable[tuple[int, Article]],
-    name: str,
-) -> None:
-    index = _handle(folder)
+def _write(update: LexicalUpdate) -> None:
+    index = _handle(update.folder)
     writer = index.writer(_WRITER_BYTES, 1)
 
     def deleted() -> Iterator[tuple[int, Article]]:
-        for doc, article in removed:
+        for doc, article in update.removed:
             writer.delete_documents_by_query(tantivy.Query.term_query(index.schema, "doc", doc))
             yield doc, article
 
-    for doc, title, text in update_shared(
-        folder, previous, catalogue=catalogue, added=added, removed=deleted(), name=name
-    ):
+    for doc, title, text in update_shared(replace(update, removed=deleted())):
         document = tantivy.Document()
         document.add_unsigned("doc", doc)
         document.add_pre_tokenized_text("title", _positions(title))

@@ -7,7 +7,8 @@ indexer/bm25.py instead.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from .article import Article
 from .bm25 import VOCABULARY, Bm25Index, join_shared, update_shared
 from .catalogue import Catalogue, Rows
 from .files import link_or_copy
+from .lexical import LexicalUpdate
 from .whoosh_pool import PositionsPool
 from .whoosh_postings import schema
 
@@ -58,22 +60,12 @@ class WhooshIndex(Bm25Index):
         return rows[rows >= 0]
 
 
-def update_whoosh(
-    folder: Path,
-    previous: Path | None,
-    *,
-    catalogue: Catalogue,
-    added: Iterable[tuple[int, Article]],
-    removed: Iterable[tuple[int, Article]],
-    name: str,
-) -> None:
-    """Write into `folder` the lexical index of `catalogue`: what `previous` holds, less `removed`, plus `added`.
-
-    Segments are never changed once written, so those that stay are hard links. `name` is new for every update. With
-    previous None, `added` must be everything.
-    """
-    if previous is not None:
-        for file in previous.iterdir():
+def update_whoosh(update: LexicalUpdate) -> None:
+    """Write the lexical index that an update asks for. Segments are never changed once written, so those that stay are
+    hard links."""
+    folder = update.folder
+    if update.previous is not None:
+        for file in update.previous.iterdir():
             if file.is_file() and file.name != VOCABULARY and "LOCK" not in file.name:
                 link_or_copy(file, folder / file.name)
         handle = whoosh_index.open_dir(str(folder))
@@ -82,14 +74,12 @@ def update_whoosh(
     writer = _writer(handle)
 
     def deleted() -> Iterator[tuple[int, Article]]:
-        for doc, article in removed:
+        for doc, article in update.removed:
             writer.delete_by_term("doc", doc)
             yield doc, article
 
     try:
-        for doc, title, text in update_shared(
-            folder, previous, catalogue=catalogue, added=added, removed=deleted(), name=name
-        ):
+        for doc, title, text in update_shared(replace(update, removed=deleted())):
             if len(writer.pool) > _MAX_POSTINGS:
                 writer.commit()
                 writer = _writer(handle)
@@ -112,21 +102,14 @@ def _writer(handle: Any) -> Any:
     return writer
 
 
-def join_whoosh(
-    folder: Path,
-    previous: Path | None,
-    *,
-    catalogue: Catalogue,
-    parts: Sequence[Path],
-    removed: Iterable[tuple[int, Article]],
-    name: str,
-) -> None:
-    """Write into `folder` the index of `catalogue`: what `previous` holds, less `removed`, plus the indexes `parts`.
+def join_whoosh(update: LexicalUpdate, parts: Sequence[Path]) -> None:
+    """Write the lexical index that an update asks for, with the indexes `parts` as what is added.
 
     The segments of the parts become its own: their names are random, and nothing in them counts from the beginning of
     the index.
     """
-    update_whoosh(folder, previous, catalogue=catalogue, added=(), removed=removed, name=name)
+    folder = update.folder
+    update_whoosh(update)
     storage = FileStorage(str(folder))
     found = TOC.read(storage, _NAME)
     segments = list(found.segments)

@@ -105,6 +105,7 @@ import resource, signal, sys
 from pathlib import Path
 from indexer.article import Article
 from indexer.catalogue import Catalogue
+from indexer.lexical import LexicalUpdate
 from indexer.tantivy_index import update_tantivy
 
 size = int(sys.argv[2])
@@ -114,7 +115,7 @@ docs = range(1, 40)
 articles = [(doc, Article(f"a{doc}", f"Title {doc}", f"harbour ferry number {doc} " * doc)) for doc in docs]
 catalogue = Catalogue.build((doc, None, None, None, None) for doc in docs)
 try:
-    update_tantivy(Path(sys.argv[1]), None, catalogue=catalogue, added=articles, removed=[], name="1")
+    update_tantivy(LexicalUpdate(Path(sys.argv[1]), None, catalogue=catalogue, added=articles, removed=[], name="1"))
 except OSError as error:
     print("OSError", error)
 """

@@ -17,7 +17,7 @@ from indexer.analysis import analyse, index_tokens, terms
 from indexer.article import Article
 from indexer.catalogue import Catalogue
 from indexer.errors import IndexDamaged
-from indexer.lexical import K1, TITLE_WEIGHT, Atom, B, LexicalIndex, LexicalScores, bm25_idf
+from indexer.lexical import K1, TITLE_WEIGHT, Atom, B, LexicalIndex, LexicalScores, LexicalUpdate, bm25_idf
 from indexer.lexical_engines import LEXICAL_ENGINES, open_lexical, update_lexical
 
 PLACES = ("harbour", "valley", "bridge", "market", "council", "ferry", "tunnel", "mill")
@@ -46,8 +46,7 @@ class Corpus:
         self._generation += 1
         target = self._folder / str(self._generation)
         target.mkdir()
-        update_lexical(
-            self.engine,
+        order = LexicalUpdate(
             target,
             previous,
             catalogue=self.catalogue,
@@ -55,6 +54,7 @@ class Corpus:
             removed=gone,
             name=str(self._generation),
         )
+        update_lexical(self.engine, order)
         return self.open()
 
     def open(self) -> LexicalIndex:

@@ -16,7 +16,7 @@ from indexer.analysis import index_words
 from indexer.article import Article
 from indexer.catalogue import Catalogue
 from indexer.errors import IndexDamaged
-from indexer.lexical import Atom
+from indexer.lexical import Atom, LexicalUpdate
 from indexer.whoosh_index import WhooshIndex, update_whoosh
 from indexer.whoosh_pool import _Columns
 from indexer.whoosh_safety import load, loads
@@ -38,7 +38,7 @@ class Bomb:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "lexical").mkdir()
-    update_whoosh(tmp_path / "lexical", None, catalogue=CATALOGUE, added=ARTICLES, removed=(), name="1")
+    update_whoosh(LexicalUpdate(tmp_path / "lexical", None, catalogue=CATALOGUE, added=ARTICLES, removed=(), name="1"))
     return tmp_path / "lexical"
 
 
@@ -52,7 +52,7 @@ def test_an_updated_index_with_deletions_opens(folder: Path, tmp_path: Path) -> 
     (tmp_path / "next").mkdir()
     catalogue = Catalogue.build((doc, None, None, None, None) for doc in (2, 3, 4))
     added = [(4, Article("a4", "Four", "quay"))]
-    update_whoosh(tmp_path / "next", folder, catalogue=catalogue, added=added, removed=ARTICLES[:1], name="2")
+    update_whoosh(LexicalUpdate(tmp_path / "next", folder, catalogue=catalogue, added=added, removed=ARTICLES[:1], name="2"))
     index = WhooshIndex(tmp_path / "next", catalogue)
     assert index.match(Atom("quay")).tolist() == [False, False, True]
 
