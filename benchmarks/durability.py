@@ -2,7 +2,7 @@
 
 Usage: python -m benchmarks.durability [--articles FILE | --index-dir DIR] [--rounds 3] [--json FILE]
 
-The index is only read; backups and restored indexes go to a temporary folder.
+The index is only read; backups and restored indexes go to a temporary folder beside it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     machine = describe()
-    with tempfile.TemporaryDirectory() as name:
+    # On the disk that the index is on: elsewhere may be memory.
+    with tempfile.TemporaryDirectory(dir=given.index_dir.absolute().parent if given.index_dir else None) as name:
         work = Path(name)
         found = measured(index_of(given, work), given.rounds, work)
     for act, row in found["seconds"].items():

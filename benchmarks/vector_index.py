@@ -26,6 +26,7 @@ from benchmarks.machine import describe
 from indexer.manifest import current_generation, encoder_folder, read_current
 from indexer.onnx_encoder import OnnxEncoder
 from indexer.store import Store
+from indexer.vector_codes import only
 
 WANTED, ARTICLES = 1000, 200
 NOISE = 0.5
@@ -81,10 +82,9 @@ def rescored(index: Any, exact: Any, candidates: int, parameters: Any = None) ->
 
     def search(query: Any) -> Any:
         found = index.search(query[None], candidates, params=parameters)[1][0]
-        found = np.sort(found[found >= 0])
-        scores = exact.reconstruct_batch(found) @ query
-        best = np.argpartition(-scores, WANTED)[:WANTED] if len(scores) > WANTED else np.arange(len(scores))
-        return found[best[np.argsort(-scores[best])]]
+        chosen = np.zeros(exact.ntotal, np.bool_)
+        chosen[found[found >= 0]] = True
+        return exact.search(query[None], min(WANTED, int(chosen.sum())), params=only(chosen))[1][0]
 
     return search
 

@@ -77,7 +77,7 @@ _CHUNK = regex.compile(
     rf"[{_LETTER}][{_LETTER}\p{{M}}{_INVISIBLE}]*+"
     rf"(?:[{_HYPHEN}{_APOSTROPHE}&.,][{_LETTER}][{_LETTER}\p{{M}}{_INVISIBLE}]*+)*+(?:(?<=\.\p{{L}})\.)?+"
 )
-# The same for texts of ASCII, in a third of the time.
+# The same for texts of ASCII, faster.
 _ASCII_CHUNK = re.compile(r"[A-Za-z0-9]++(?:[-'&.,][A-Za-z0-9]++)*+(?:(?<=\.[A-Za-z])\.)?+")
 _PIECE = regex.compile(
     rf"""

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .analysis import Words, analyse, index_words, phrase_variants, surfaces
-from .article import Article
 from .catalogue import Catalogue, Mask, Rows
 from .errors import IndexDamaged
 from .frequencies import Frequencies, FrequencyWriter, move_segments

@@ -184,7 +184,7 @@ def rebuild(
             if recipe.query_encoder == "onnx" and carried_encoder(folder, recipe.encoder) is None:
                 prepare_encoder(folder, recipe, named_by_index(recipe.encoder.name, folder))
             folders = [int(found.name) for found in generation_folders(folder)]
-            target = max(answering, *folders[:1]) + 1
+            target = max([answering, *folders[:1]]) + 1
             with store.transaction():
                 store.forget_after(answering)
                 store.postpone(answering, target)

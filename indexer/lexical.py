@@ -49,8 +49,9 @@ class LexicalUpdate:
     """An order to write into `folder` the lexical index of `catalogue`: what `previous` holds, an index of the same
     engine, less `removed`, plus `added`.
 
-    With `previous` None, `added` must be everything. Both are pairs of store row and article, and are read once. `name`
-    is new for every update, so that a file name never stands for two contents.
+    With `previous` None, `added` must be everything; it is empty where what is added comes as indexes to be joined.
+    Both are pairs of store row and article, and are read once. `name` is new for every update, so that a file name
+    never stands for two contents.
     """
 
     folder: Path

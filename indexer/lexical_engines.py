@@ -63,7 +63,7 @@ def can_join(engine: str) -> bool:
 
 
 def join_lexical(update: LexicalUpdate, parts: Sequence[Path]) -> None:
-    """Write what `update_lexical` would for Whoosh, with what `parts` hold, folders of lexical indexes, as what is added.
+    """Write what `update_lexical` would for Whoosh, with the lexical indexes in the folders `parts` as what is added.
 
     Their files are moved, so they are no indexes any more afterwards.
     """

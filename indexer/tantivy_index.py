@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from .analysis import STOP_WORDS, Words, is_mark, terms
 from .article import Article
 from .bm25 import VOCABULARY, Bm25Index, Bm25Model, Bm25Scores, best_rows, query_terms, update_shared
-from .catalogue import Catalogue, Mask, Rows
+from .catalogue import Mask, Rows
 from .files import link_or_copy
 from .lexical import TITLE_WEIGHT, Atom, Bm25, LexicalScores, LexicalUpdate, bm25_idf
 

@@ -20,7 +20,7 @@ from whoosh.index import TOC, clean_files
 
 from .article import Article
 from .bm25 import VOCABULARY, Bm25Index, join_shared, update_shared
-from .catalogue import Catalogue, Rows
+from .catalogue import Rows
 from .files import link_or_copy
 from .lexical import LexicalUpdate
 from .whoosh_pool import PositionsPool

@@ -276,7 +276,7 @@ _NATIONS = {
     "United States": "washington american americans US pentagon",
     "Russia": "moscow russian russians kremlin",
     "China": "beijing chinese",
-    "Britain United Kingdom": "london british britain UK downing-street",
+    "Britain United Kingdom": "london british britain UK",
     "European Union": "brussels EU",
     "France": "paris french elysee",
     "Germany": "berlin german germans",

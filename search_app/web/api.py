@@ -51,7 +51,7 @@ def api_blueprint(site: Site) -> Blueprint:
 
     def status() -> Response:
         found = site.ask(lambda engine: engine.status())
-        return json_response(status_to_json(found if g.local else _for_strangers(found)))
+        return json_response(status_to_json(found if g.concord_local else _for_strangers(found)))
 
     def health() -> Response:
         if site.draining:
@@ -96,10 +96,12 @@ def _problem(error: ConcordError | HTTPException) -> Response:
 
 
 def _for_strangers(status: Any) -> Any:
-    """The status without names of folders of this machine: an encoder may go by one, and a reason may hold one."""
+    """The status without paths of this machine: an encoder may go by one, and the reason for `stale` may hold one."""
     encoder = Path(status.encoder)
     return replace(
         status,
-        encoder=encoder.name if encoder.is_absolute() or status.encoder.startswith(("~", ".")) else status.encoder,
+        encoder=(encoder.name or status.encoder)
+        if encoder.is_absolute() or status.encoder.startswith(("~", "."))
+        else status.encoder,
         stale=status.stale and _STALE,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, request
@@ -50,10 +51,10 @@ def blueprint(
     """Pages and API for another Flask app: `app.register_blueprint(blueprint("index_data"), url_prefix="/archive")`.
 
     All links and files stay below the prefix, and only requests below it are checked, counted and logged, and get
-    Concord's security headers. Proxies in front are the host's business: `trusted_proxies` does nothing here. Templates
+    Concord's security headers. Proxies in front are the host's business: `trusted_proxies` counts as 0 here. Templates
     named `concord/...` in the host's own template folder replace the ones that come with it.
     """
-    site = Site(index_dir, engine, settings)
+    site = Site(index_dir, engine, replace(settings or WebSettings(), trusted_proxies=0))
     mounted = _mountable(site)
     guard(mounted, site)
     return mounted

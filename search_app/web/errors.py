@@ -105,7 +105,8 @@ class RequestTooLarge(Refused):
 class Health(BaseModel):
     """The answer of a site that can be searched; one that cannot answers with a problem.
 
-    'stale' answers from an older generation, because the newest one cannot be opened; /api/v1/status says why.
+    'stale' answers from an older generation, because the newest one cannot be opened; the log says why, and
+    /api/v1/status does to this machine itself.
     """
 
     status: Literal["ready", "stale"] = "ready"
@@ -117,7 +118,9 @@ class Problem(BaseModel):
     type: str = Field(description="urn:concord:problem: and a name that does not change.")
     title: str = Field(description="The HTTP status in words.")
     status: int
-    detail: str = Field(description="One sentence: what was seen, what is allowed, the way out.")
+    detail: str = Field(
+        description="One sentence: what was seen, what is allowed, the way out; of a fault of the server, only that."
+    )
     instance: str = Field(description="The path that was asked for.")
 
 
@@ -143,7 +146,7 @@ class Failure:
                 g.refused = error.slug  # counted when the answer goes out
             elif error.status >= 500:
                 _log.error("%s %s: %s", request.method, request.path, error)
-                if not g.get("local"):
+                if not g.get("concord_local"):
                     # The sentence may name folders of this machine, and its way out is for those who run it.
                     return cls(error.status, error.slug, _SERVER_SIDE, _ways_out(error))
             return cls(error.status, error.slug, str(error), _ways_out(error))

@@ -26,7 +26,7 @@ def guard(target: Blueprint | Flask, site: Site) -> None:
     def before() -> None:
         g.request_id = request_id(request)
         g.started = time.perf_counter()
-        g.local = is_local(request, settings.trusted_proxies)
+        g.concord_local = is_local(request, settings.trusted_proxies)
         address, body = len(request.full_path), request.content_length or 0
         if address > settings.max_request_bytes:
             raise UriTooLong(f"The address has {address} characters; at most {settings.max_request_bytes} are read.")

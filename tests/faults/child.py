@@ -126,6 +126,7 @@ class _Steps:
         self._index_dir = index_dir
         self._kill_at = kill_at
         self._number = 0
+        self._committing = False
         self._made = os.open(f"{scratch}/steps", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
         self._synced = os.open(f"{scratch}/synced", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
 
@@ -140,7 +141,7 @@ class _Steps:
 
         def watched_connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
             db = connect(*args, **kwargs)
-            db.set_trace_callback(lambda statement: self._step() if statement.startswith(_STATEMENTS) else None)
+            db.set_trace_callback(self._hear_statement)
             return db
 
         os.fsync = watched_sync
@@ -152,17 +153,30 @@ class _Steps:
                 return
             self._step()
 
+    def _hear_statement(self, statement: str) -> None:
+        if statement.startswith(_STATEMENTS):
+            self._step()
+            self._committing = statement.startswith("COMMIT")
+
     def _step(self) -> None:
+        if self._committing:
+            # Whatever comes next comes when SQLite has synced its log.
+            self._committing = False
+            for log in Path(self._index_dir).glob("*.sqlite-wal"):
+                found = log.stat()
+                self._write(self._synced, f"{found.st_ino}\t{found.st_size}\t{found.st_mtime_ns}\t\n")
         self._number += 1
         if self._number == self._kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        with contextlib.suppress(OSError):  # the limit on files holds for ours too
-            os.write(self._made, b".")
+        self._write(self._made, ".")
 
     def _note(self, descriptor: int) -> None:
         found = os.fstat(descriptor)
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
         names = "/".join(sorted(one.name for one in path.iterdir())) if path.is_dir() else ""
-        line = f"{found.st_ino}\t{found.st_size}\t{found.st_mtime_ns}\t{names}\n"
-        with contextlib.suppress(OSError):
-            os.write(self._synced, line.encode("utf-8", "surrogateescape"))
+        self._write(self._synced, f"{found.st_ino}\t{found.st_size}\t{found.st_mtime_ns}\t{names}\n")
+
+    @staticmethod
+    def _write(descriptor: int, text: str) -> None:
+        with contextlib.suppress(OSError):  # the limit on files holds for ours too
+            os.write(descriptor, text.encode("utf-8", "surrogateescape"))

@@ -1,8 +1,9 @@
 """A power cut after a kill: what was not synced is gone.
 
 The worst that a file system may do: files that were not synced after their last change are cut short, and names that
-were made after their folder's last sync vanish. The store's own files are left out: SQLite syncs them where Python
-cannot see it.
+were made after their folder's last sync vanish. SQLite syncs where Python cannot see it, but its log is on disk when a
+transaction has ended: what was written to it since is cut off or spoiled. The database itself is left as it is: what
+SQLite writes into it is in the log, on disk, until it has synced it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 __all__ = ["Before", "cut_power"]
 
 _NOT_OURS = ("store.sqlite", "write.lock", "writer.json", "encoders")
+_SPOILED = 4096
+"""Bytes at the end of what is left of a log that may be anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +43,21 @@ class Before:
 def cut_power(index_dir: Path, before: Before, synced_log: Path, chance: random.Random) -> int:
     """Take away what a killed command had not synced; returns how many files and names went."""
     files, names = set(before.files), dict(before.names)
+    synced = {inode: size for inode, size, _ in before.files}
     for line in synced_log.read_text("utf-8", "surrogateescape").splitlines():
         inode, size, changed, listing = line.split("\t")
         files.add((int(inode), int(size), int(changed)))
+        synced[int(inode)] = int(size)
         names[int(inode)] = frozenset(listing.split("/"))
     lost = 0
     for parent, folders, found in os.walk(index_dir):
         known = names.get(Path(parent).stat().st_ino, frozenset())
         for name in [*folders, *found]:
             path = Path(parent) / name
+            if name.endswith(".sqlite-shm"):
+                path.unlink()  # memory that processes share
+            elif name.endswith(".sqlite-wal"):
+                lost += _cut_log(path, synced.get(path.stat().st_ino, 0), chance)
             if name.startswith(_NOT_OURS):
                 continue
             if name not in known and chance.random() < 0.5:
@@ -62,3 +71,17 @@ def cut_power(index_dir: Path, before: Before, synced_log: Path, chance: random.
                     lost += 1
         folders[:] = [one for one in folders if not one.startswith(_NOT_OURS)]
     return lost
+
+
+def _cut_log(log: Path, synced: int, chance: random.Random) -> bool:
+    """Take away some of what SQLite's log has beyond `synced` bytes, and spoil the end of the rest."""
+    size = log.stat().st_size
+    if size <= synced:
+        return False
+    kept = chance.randrange(synced, size + 1)
+    os.truncate(log, kept)
+    spoiled = chance.randrange(min(_SPOILED, kept - synced) + 1)
+    with log.open("r+b") as stream:
+        stream.seek(kept - spoiled)
+        stream.write(chance.randbytes(spoiled))
+    return True

@@ -76,6 +76,9 @@ class Killing:
             ledger.tried[f"while '{kind}' ran"] += 1
         if end.code == -9 and chance.random() < 0.5:
             ledger.tried["power cuts"] += 1
+            if self.engine is not None:  # nobody survives one
+                self.engine.close()
+                self.engine = None
             ledger.tried["unsynced files and names taken away"] += power.cut_power(
                 self.index_dir, before, self.scratch / "synced", chance
             )

@@ -134,7 +134,10 @@ def differences(index_dir: Path, state: State, retired: Sequence[str] = (), engi
     for word in retired:
         if _rows_with(snapshot, word) != ([], []):
             return f"BM25 still finds '{word}', which no article has any more"
-    return _searches_differ(engine or SearchEngine.open(index_dir), state)
+    if engine is not None:
+        return _searches_differ(engine, state)
+    with closing(SearchEngine.open(index_dir)) as opened:
+        return _searches_differ(opened, state)
 
 
 def _rows_with(snapshot: Snapshot, word: str) -> tuple[list[int], list[int]]:

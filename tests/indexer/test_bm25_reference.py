@@ -47,7 +47,9 @@ def catalogue() -> Catalogue:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lexical")
-    update_whoosh(LexicalUpdate(folder, None, catalogue=catalogue(), added=list(enumerate(ARTICLES, 1)), removed=[], name="1"))
+    update_whoosh(
+        LexicalUpdate(folder, None, catalogue=catalogue(), added=list(enumerate(ARTICLES, 1)), removed=[], name="1")
+    )
     return folder
 
 
@@ -83,7 +85,9 @@ def test_no_score_reaches_the_bound(folder: Path, query: str) -> None:
 def test_an_article_that_repeats_the_query_comes_near_the_bound(tmp_path: Path) -> None:
     articles = [Article("x", "", "tariff dispute " * 500), Article("y", "", "A quiet day at the lake.")]
     rows = Catalogue.build((doc, None, None, None, None) for doc in (1, 2))
-    update_whoosh(LexicalUpdate(tmp_path, None, catalogue=rows, added=list(enumerate(articles, 1)), removed=[], name="1"))
+    update_whoosh(
+        LexicalUpdate(tmp_path, None, catalogue=rows, added=list(enumerate(articles, 1)), removed=[], name="1")
+    )
     scores = WhooshIndex(tmp_path, rows).score([Atom("tariff"), Atom("dispute")])
     assert scores.bm25(np.array([0]))[0] > 0.99 * scores.bound
 

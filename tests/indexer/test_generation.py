@@ -187,6 +187,16 @@ def test_there_is_nothing_to_open_or_rebuild_in_an_empty_folder(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("left", ["CURRENT", ""])
+def test_rebuild_needs_nothing_but_the_store_and_the_encoder(built: Archive, left: str) -> None:
+    expected = answers(built)
+    shutil.rmtree(built.index_dir / "generations")
+    if not left:
+        (built.index_dir / "CURRENT").unlink()
+    rebuild(built.index_dir)
+    assert answers(built) == expected
+
+
 def test_rebuild_answers_as_before_and_leaves_an_interrupted_run_for_later(
     built: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,7 +52,9 @@ def test_an_updated_index_with_deletions_opens(folder: Path, tmp_path: Path) -> 
     (tmp_path / "next").mkdir()
     catalogue = Catalogue.build((doc, None, None, None, None) for doc in (2, 3, 4))
     added = [(4, Article("a4", "Four", "quay"))]
-    update_whoosh(LexicalUpdate(tmp_path / "next", folder, catalogue=catalogue, added=added, removed=ARTICLES[:1], name="2"))
+    update_whoosh(
+        LexicalUpdate(tmp_path / "next", folder, catalogue=catalogue, added=added, removed=ARTICLES[:1], name="2")
+    )
     index = WhooshIndex(tmp_path / "next", catalogue)
     assert index.match(Atom("quay")).tolist() == [False, False, True]
 
