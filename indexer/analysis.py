@@ -24,7 +24,7 @@ import re
 import threading
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -37,6 +37,7 @@ __all__ = [
     "Token",
     "Words",
     "analyse",
+    "find_terms",
     "fold",
     "index_tokens",
     "index_words",
@@ -172,6 +173,23 @@ def index_tokens(text: str) -> list[Token]:
     return _tokens(text, _TAIL)
 
 
+def find_terms(text: str, wanted: Container[str]) -> list[Token]:
+    """Those of `index_tokens(text)` whose term is `wanted`, in half of its time."""
+    tokens: list[Token] = []
+    expand = _expand_cached
+    position = 0
+    for match in _chunk(text).finditer(text):
+        chunk = match[0]
+        parts, width = expand(chunk) if len(chunk) <= _MAX_TERM else _expand_now(chunk)
+        for part in parts:
+            if part[0] in wanted:
+                term, start, end, offset, _ = part
+                begin = match.start()
+                tokens.append(Token(term, begin + start, begin + end, position + offset))
+        position += width
+    return tokens
+
+
 def index_words(text: str) -> Words:
     """What `index_tokens`, the length of `analyse` and `surfaces` say of `text`, in a fraction of their time."""
     positions: defaultdict[str, list[int]] = defaultdict(list)
@@ -201,9 +219,13 @@ def terms(text: str) -> list[str]:
 
 def term_set(text: str) -> set[str]:
     """The distinct terms of `analyse(text)`, in a fraction of its time."""
-    expand, content = _expand, _CONTENT
-    chunks = set(_chunk(text).findall(text))
-    return {term for chunk in chunks for term, _, _, _, kind in expand(chunk)[0] if kind == content}
+    expand, content = _expand_cached, _CONTENT
+    return {
+        term
+        for chunk in set(_chunk(text).findall(text))
+        for term, _, _, _, kind in (expand(chunk) if len(chunk) <= _MAX_TERM else _expand_now(chunk))[0]
+        if kind == content
+    }
 
 
 def phrase_variants(text: str, known: Callable[[str], bool]) -> list[list[tuple[str, int]]]:
@@ -254,11 +276,11 @@ def surfaces(text: str) -> set[str]:
 
 def _tokens(text: str, most: int) -> list[Token]:
     tokens: list[Token] = []
-    append, make, expand = tokens.append, tuple.__new__, _expand
+    append, make, expand = tokens.append, tuple.__new__, _expand_cached
     position = 0
     for match in _chunk(text).finditer(text):
-        begin = match.start()
-        parts, width = expand(match.group())
+        begin, chunk = match.start(), match[0]
+        parts, width = expand(chunk) if len(chunk) <= _MAX_TERM else _expand_now(chunk)
         for term, start, end, offset, kind in parts:
             if kind <= most:
                 append(make(Token, (term, begin + start, begin + end, position + offset)))

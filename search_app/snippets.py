@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import regex
 
-from indexer.analysis import Token, index_tokens, phrase_variants, terms
+from indexer.analysis import Token, find_terms, index_tokens, phrase_variants, terms
 from indexer.errors import UsageError
 from search_app.query import ParsedQuery
 from search_app.results import Snippet
@@ -102,7 +102,7 @@ def snippet(
 
 def _matches(text: str, what: Wanted) -> list[_Match]:
     """All occurrences, sorted by start."""
-    tokens = index_tokens(text)
+    tokens = index_tokens(text) if what.phrases else find_terms(text, what.terms)
     matches = [
         _Match(token.start, token.end, token.position, token.term, what.terms[token.term])
         for token in tokens

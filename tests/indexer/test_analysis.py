@@ -11,6 +11,7 @@ from indexer.analysis import (
     _CHUNK,
     STOP_WORDS,
     analyse,
+    find_terms,
     fold,
     index_tokens,
     index_words,
@@ -263,3 +264,10 @@ def test_the_set_of_terms_is_that_of_the_tokens(text: str) -> None:
 def test_the_faster_pattern_cuts_ascii_as_the_general_one_does(text: str) -> None:
     cuts = [[match.span() for match in pattern.finditer(text)] for pattern in (_ASCII_CHUNK, _CHUNK)]
     assert cuts[0] == cuts[1]
+
+
+@given(st.text() | st.text(st.sampled_from("aZé09.,&-'’_ \n")), st.sets(st.sampled_from(["a", "z", "é", "0", "9"])))
+def test_finding_terms_gives_those_of_the_tokens(text: str, others: set[str]) -> None:
+    tokens = index_tokens(text)
+    wanted = others | {token.term for token in tokens[::2]}
+    assert find_terms(text, wanted) == [token for token in tokens if token.term in wanted]
