@@ -112,9 +112,12 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     for part in ("vectors", "store"):
         sizes.plot([count for count, _ in first], [found[part] / 1e6 for _, found in first], "s:", label=part)
     for axes, label in ((times, "one query, ms"), (memory, "memory of the process, MB"), (sizes, "on disk, MB")):
-        axes.set(xscale="log", yscale="log", xlabel="articles", ylabel=label)
+        axes.set(xscale="log", xlabel="articles", ylabel=label)
         axes.grid(visible=True, which="major", alpha=0.3)
         axes.legend(fontsize="small")
+    sizes.set(yscale="log")
+    times.set(ylim=(0, None))
+    memory.set(ylim=(0, None))
     figure.savefig(path, metadata={"Date": None})
     print(f"Drawn to {path}.")
 

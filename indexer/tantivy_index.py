@@ -1,4 +1,4 @@
-"""The lexical engine for large archives: tantivy keeps the positions of terms and finds the best articles early.
+"""The second lexical engine: tantivy keeps the positions of terms and finds the best articles early.
 
 tantivy knows lengths only to one byte, so it is asked for candidates and their scores are computed exactly. What makes
 the answer the exact one all the same: tantivy rounds lengths down, so its score of an article, with idf set right, is
