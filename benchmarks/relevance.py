@@ -82,7 +82,7 @@ def plot(found: Found, path: Path) -> None:
     try:
         import matplotlib as mpl
     except ImportError:
-        raise SystemExit("Plots need matplotlib: pip install 'concord-search[plots]'.") from None
+        raise SystemExit("Plots need matplotlib: pip install matplotlib.") from None
     mpl.use("svg")
     from matplotlib import pyplot as plt
 

@@ -94,7 +94,7 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     try:
         import matplotlib as mpl
     except ModuleNotFoundError:
-        raise SystemExit("Plots need matplotlib: pip install 'concord-search[plots]'.") from None
+        raise SystemExit("Plots need matplotlib: pip install matplotlib.") from None
     mpl.use("svg")
     from matplotlib import pyplot as plt
 

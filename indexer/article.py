@@ -39,7 +39,7 @@ class Passage:
 
 
 def stable_id(given: str | None, url: str | None, origin: str, text: str) -> str:
-    """The id of an article: the given one, else one from its URL, else one from its source path and content."""
+    """The id of an article: the given one, else one from its URL, else one from its source path and `text`."""
     if given:
         return given
     seed = f"url:{url}" if url else f"origin:{origin}\0{text}"

@@ -18,7 +18,7 @@ from .generation import clear_away, commit_generation
 from .lexical_engines import DEFAULT_LEXICAL, check_engine
 from .lock import writer_lock
 from .manifest import Chunking, Manifest, Recipe, current_generation, read_current
-from .origins import Roots, by_origin, file_of
+from .origins import Roots, by_origin, file_of, is_empty
 from .readers import ReadProgress, Skipped, read_sources
 from .store import STORE_FILE, Known, Store
 
@@ -342,8 +342,17 @@ class _Run:
         self._replaced = []
 
     def _prune(self, sources: Sequence[str | Path]) -> None:
-        """Let go what came from the sources and was not seen, except where something could not be read this time."""
-        roots = Roots(sources)
+        """Let go what came from the sources and was not seen, except where something could not be read this time.
+
+        Nothing goes that came from an empty folder: a disk that is not mounted looks like one.
+        """
+        empty = [source for source in sources if is_empty(source)]
+        roots = Roots([source for source in sources if source not in empty])
+        for source in empty:
+            covered = Roots([source])
+            if kept := sum(file_of(known.origin) in covered for known in self._known.values()):
+                reason = f"it is empty, so the {kept:,} articles from it are kept: name the folder above to remove them"
+                self._skipped.append(Skipped(str(source), reason))
         for article_id, known in list(self._known.items()):
             file = file_of(known.origin)
             if article_id not in self._seen and self._unread.isdisjoint((known.origin, file)) and file in roots:

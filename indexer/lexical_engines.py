@@ -30,8 +30,8 @@ def check_engine(name: str) -> None:
         raise UsageError(f"'{name[:40]}' is no lexical engine: choose one of {', '.join(LEXICAL_ENGINES)}.")
     if name == "tantivy" and find_spec("tantivy") is None:
         raise UsageError(
-            "The lexical engine 'tantivy' is not installed: run 'pip install \"concord-search[tantivy]\"', or "
-            "'concord rebuild --lexical whoosh' to change the index to the engine that is always there."
+            "The lexical engine 'tantivy' is not installed: run 'pip install tantivy', or 'concord rebuild "
+            "--lexical whoosh' to give an index the engine that is always there."
         )
 
 

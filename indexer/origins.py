@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .store import Known
 
-__all__ = ["Roots", "by_origin", "file_of"]
+__all__ = ["Roots", "by_origin", "file_of", "is_empty"]
 
 
 def by_origin(known: dict[str, Known]) -> dict[str, list[str]]:
@@ -23,6 +23,15 @@ def file_of(origin: str) -> str:
     """The file of an origin `path` or `path#line`."""
     path, mark, line = origin.rpartition("#")
     return path if mark and line.isdecimal() else origin
+
+
+def is_empty(source: str | Path) -> bool:
+    """Whether a source is a folder with nothing in it."""
+    folder = Path(source)
+    try:
+        return folder.is_dir() and not any(folder.iterdir())
+    except OSError:  # what cannot be looked into is among the skipped
+        return False
 
 
 class Roots:

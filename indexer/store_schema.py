@@ -55,6 +55,7 @@ CREATE TABLE generations (
 );
 """
 _OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+_NO_SHARED_MEMORY = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_SHM", "SQLITE_FULL")
 PATIENCE_S = 30
 """Seconds that somebody else's lock on the store is waited for."""
 _JOURNAL_BYTES = 64 << 20
@@ -70,8 +71,9 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         db.execute("SELECT 1 FROM articles LIMIT 1")
     except sqlite3.OperationalError as error:
         db.close()
-        # A read-only folder cannot hold the write-ahead log's shared memory; nobody can be writing there either.
-        if "unable to open" not in str(error) and "readonly" not in str(error):
+        # A read-only folder or a full disk has no room for the shared memory of the write-ahead log. Nobody can be
+        # writing there either, and what answers has been written back to the store.
+        if not error.sqlite_errorname.startswith(_NO_SHARED_MEMORY):
             raise IndexDamaged.broken_store(path.parent, error) from error
         db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
         try:

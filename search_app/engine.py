@@ -373,6 +373,9 @@ def _rank(
     if vector is None:
         return lexical_only(parsed.scoring, lexical, allowed, merging)
     if mode == "semantic":
+        if parsed.must:
+            # What has the words that it must have has a reason to be shown, however far its meaning is.
+            merging = replace(merging, floors=False)
         return dense_only(vector, vectors, allowed, snapshot.scale, merging)
     return fuse(parsed.scoring, vector, lexical, vectors, allowed, snapshot.scale, merging)
 

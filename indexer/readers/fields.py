@@ -96,7 +96,10 @@ def make_article(
         )
     url = _web_address(url or "")
     return Article(
-        id=stable_id(clean_line(given_id or "")[:_LONGEST_ID] or None, url, path, f"{title}\n{text}"),
+        # A file with one article is that article, whatever becomes of its text; records have nothing but their text.
+        id=stable_id(
+            clean_line(given_id or "")[:_LONGEST_ID] or None, url, path, "" if origin == path else f"{title}\n{text}"
+        ),
         title=title,
         text=text,
         url=url,

@@ -123,7 +123,8 @@ def find_files(sources: Iterable[Path | str], suffixes: frozenset[str]) -> Itera
         if not paths:
             yield Skipped(str(source), "there is no such file or folder, and nothing matches it as a pattern")
         for path in paths:
-            yield from _walk(path, suffixes, seen)
+            # Made absolute, a file has one name, from wherever and however it is named.
+            yield from _walk(Path(os.path.abspath(path)), suffixes, seen)  # noqa: PTH100 - 'a/../b' is 'b'
 
 
 def _expanded(source: Path | str) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -60,7 +61,8 @@ def index_articles(
 ) -> None:
     """Read articles from SOURCES (files and folders of .html, .txt, .md, .json, .jsonl, .csv, also gzipped).
 
-    Run it again to bring the index up to date: only new and changed articles are encoded.
+    Run it again to bring the index up to date: only new and changed articles are encoded. Exit code 1 when one of
+    SOURCES is not there or gave no article, though the others are indexed.
     """
     logging.basicConfig(format="concord: %(message)s", level=logging.WARNING)
     options = BuildOptions(encoder=encoder, window=window, overlap=overlap, lexical=lexical, prune=prune)
@@ -70,6 +72,9 @@ def index_articles(
         click.echo(dumps(build_report_to_json(report), indent=2))
     else:
         _print_report(report, index_dir)
+    named = {os.path.abspath(source) for source in sources}  # noqa: PTH100
+    if any(os.path.abspath(skipped.origin) in named for skipped in report.skipped):  # noqa: PTH100
+        sys.exit(1)
 
 
 class _Shown:

@@ -72,6 +72,8 @@ def search(
     +must -mustnot           word that must, or must not, be in it
     title:word section:World source:... author:... after:2023-12 before:2024
     "phrase one" OR "phrase two"
+
+    Put -- before a query that holds -words: concord search -k 5 -- prisoner -election
     """
     engine = SearchEngine.open(index_dir, ahead=mode != "lexical" or rerank != NONE)
     results = engine.search(

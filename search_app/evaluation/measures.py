@@ -29,7 +29,7 @@ def parse_measures(names: Sequence[str]) -> dict[Any, str]:
     try:
         import ir_measures
     except ImportError as error:
-        raise MissingExtra("Evaluation needs ir-measures: run 'pip install concord-search[eval]'.") from error
+        raise MissingExtra("Evaluation needs ir-measures: run 'pip install ir-measures'.") from error
     parsed: dict[Any, str] = {}
     for name in names:
         try:
@@ -70,7 +70,7 @@ def p_value(mine: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     try:
         from scipy.stats import permutation_test
     except ImportError as error:
-        raise MissingExtra("Significance needs scipy: run 'pip install concord-search[eval]'.") from error
+        raise MissingExtra("Significance needs scipy: run 'pip install scipy'.") from error
 
     def mean_difference(left: NDArray[np.float64], right: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
         difference: NDArray[np.float64] = np.mean(left - right, axis=axis)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from indexer.backup import backup, restore
 from indexer.build import BuildOptions, build_index
 from indexer.errors import ConcordError
 from indexer.generation import rebuild
@@ -233,11 +234,10 @@ def _mended(
 
 
 def _put_back(sound: Path, damaged: Path) -> None:
-    """The store from a backup."""
-    for path in damaged.glob(f"{STORE_FILE}*"):
-        path.unlink()
-    for path in sound.glob(f"{STORE_FILE}*"):
-        shutil.copy(path, damaged)
+    saved = damaged.parent / "saved.concord"
+    if not saved.exists():
+        backup(sound, saved)
+    restore(saved, damaged)
 
 
 def _way_out(sentence: str) -> str:

@@ -64,9 +64,10 @@ def test_an_edited_record_with_an_id_replaces_its_old_self_in_both_rankings(arch
     [
         ("levy.txt", "Levy on flats\n\nThe levy on empty flats rises to nine percent.\n"),
         ("levy.html", PAGE.format(title="Levy on flats", text="The levy on empty flats rises to nine percent.")),
+        ("levy.jsonl", '{"title": "Levy on flats", "text": "The levy on empty flats rises to nine percent."}'),
     ],
 )
-def test_an_edited_file_without_an_id_replaces_its_old_self_in_both_rankings(
+def test_an_edited_article_without_an_id_replaces_its_old_self_in_both_rankings(
     archive: Archive, name: str, old: str
 ) -> None:
     new = old.replace("nine percent", "eleven crowns").replace("empty flats", "vacant houses")
@@ -77,7 +78,8 @@ def test_an_edited_file_without_an_id_replaces_its_old_self_in_both_rankings(
     archive.write(name, new)
     assert counts(archive.index()) == {"updated": 1, "unchanged": 1, "encoded": 1}
     (after,) = archive.ids("levy")
-    assert after != before
+    # A file has its name, a record without an id nothing but its text.
+    assert (after == before) == (not name.endswith(".jsonl"))
     assert archive.ids("nine percent") == []
     assert archive.ids("Levy on flats. The levy on vacant houses rises", "semantic") == [after, "z"]
     assert archive.open().status().passages == 2
@@ -102,9 +104,31 @@ def test_prune_leaves_the_articles_of_other_sources_alone(archive: Archive) -> N
     one = archive.write_lines("one/news.jsonl", [story("a", "amber")])
     archive.write_lines("one-more/news.jsonl", [story("b", "basalt")])
     archive.index()
-    one.unlink()
+    one.write_text("", "utf-8")
     assert counts(archive.index(archive.sources / "one", prune=True)) == {"removed": 1}
     assert archive.ids("amber basalt") == ["b"]
+
+
+def test_prune_takes_an_empty_folder_for_a_disk_that_is_not_mounted(archive: Archive) -> None:
+    one = archive.write_lines("one/news.jsonl", [story("a", "amber")])
+    archive.write_lines("two/news.jsonl", [story("b", "basalt")])
+    archive.index()
+    one.unlink()
+    report = archive.index(archive.sources / "one", prune=True)
+    assert (report.removed, len(report.skipped)) == (0, 1)
+    assert "the 1 articles from it are kept" in report.skipped[0].reason
+    assert archive.ids("amber") == ["a"]
+    assert counts(archive.index(prune=True)) == {"unchanged": 1, "removed": 1}
+
+
+def test_prune_knows_sources_from_wherever_they_are_named(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("news", "sport"):
+        archive.write(f"{name}/one.txt", f"A word on {name}\n\nIt is said that {name} came up on Monday.")
+    monkeypatch.chdir(archive.sources)
+    assert archive.index("news", "sport").added == 2
+    monkeypatch.chdir(archive.sources / "news")
+    assert counts(archive.index(".", prune=True)) == {"unchanged": 1}
+    assert counts(archive.index("../sport/../news", archive.sources / "sport", prune=True)) == {"unchanged": 2}
 
 
 def test_prune_follows_patterns(archive: Archive) -> None:

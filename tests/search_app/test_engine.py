@@ -194,6 +194,12 @@ def test_must_and_must_not_hold_in_every_mode(engine: SearchEngine, mode: str) -
     assert all("mediator" not in BY_ID[one].text + BY_ID[one].title for one in found)
 
 
+@pytest.mark.parametrize("query", ['"joint statement"', '"joint statement" COP29', "+mediation"])
+def test_what_has_the_phrase_is_found_by_meaning_too(engine: SearchEngine, query: str) -> None:
+    totals = {mode: engine.search(query, mode=mode).total for mode in ("lexical", "semantic", "hybrid")}
+    assert totals["semantic"] >= totals["lexical"] > 0
+
+
 def test_filters_that_exclude_everything_say_what_would_be_found_without_them(engine: SearchEngine) -> None:
     results = engine.search("ferry strike section:Science after:2024")
     assert results.total == 0
