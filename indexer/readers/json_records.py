@@ -60,7 +60,7 @@ def _line(line: str, path: str, origin: str) -> Article | Skipped:
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:
-        return Skipped(origin, f"broken JSON: {error.msg} at character {error.pos + 1}")
+        return Skipped(origin, f"broken JSON: {error.msg.removesuffix(' at')} at character {error.pos + 1}")
     except (ValueError, RecursionError) as error:
         return Skipped(origin, f"unreadable JSON: {error}")
     return _article(value, path, origin)
