@@ -59,6 +59,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m benchmarks.tables --check
 
 test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest

@@ -229,7 +229,8 @@ def main() -> None:
         page: _PART.sub(lambda found: f"{found[1]}{part(found[2])}{found[3]}", text) for page, text in before.items()
     }
     if given.check:
-        sys.exit(before != after)
+        stale = [str(page) for page in PAGES if before[page] != after[page]]
+        sys.exit(f"{' and '.join(stale)}: not what the results say; run 'python -m benchmarks.tables'." if stale else 0)
     for page, text in after.items():
         page.write_text(text, "utf-8")
         print(f"Written to {page}.")
