@@ -65,6 +65,15 @@ def test_indexing_prints_a_table_and_progress_on_the_other_stream(archive: Archi
     assert "\x1b" not in result.output
 
 
+def test_a_source_that_is_not_there_fails_and_the_others_are_indexed(archive: Archive) -> None:
+    archive.write_lines("news.jsonl", [story("a", "amber")])
+    given = ["index", archive.sources, archive.sources / "gone", "--index-dir", archive.index_dir]
+    result = run(*given, "--encoder", archive.encoder, "--json")
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert (report["added"], len(report["skipped"])) == (1, 1)
+
+
 def test_indexing_prints_the_same_as_json(archive: Archive) -> None:
     archive.write_lines("news.jsonl", [story("a", "amber")])
     result = run("index", archive.sources, "--index-dir", archive.index_dir, "--encoder", archive.encoder, "--json")
