@@ -87,7 +87,7 @@ class FaissIndex:
 
     def search(self, query: NDArray[np.float32], count: int, allowed: Mask | None = None) -> PassageScores:
         """See VectorIndex."""
-        _faiss_on_one_core()
+        _use_one_core()
         found = [segment.search(query, count, allowed) for segment in self._segments]
         rows = np.concatenate([part.rows for part in found] or [np.empty(0, np.int64)])
         passages = np.concatenate([part.passages for part in found] or [np.empty(0, np.int64)])
@@ -97,7 +97,7 @@ class FaissIndex:
 
     def score(self, query: NDArray[np.float32], rows: Rows) -> PassageScores:
         """See VectorIndex."""
-        _faiss_on_one_core()
+        _use_one_core()
         positions = self._positions(np.asarray(rows, np.int64))
         parts = []
         for segment, start, end in zip(self._segments, self._offsets[:-1], self._offsets[1:], strict=True):
@@ -110,7 +110,7 @@ class FaissIndex:
 
     def article_vectors(self, row: int) -> Vectors:
         """See VectorIndex."""
-        _faiss_on_one_core()
+        _use_one_core()
         positions = self._positions(np.array([row], np.int64))
         parts = [np.empty((0, self._manifest["dimension"]), np.float32)]
         for segment, start, end in zip(self._segments, self._offsets[:-1], self._offsets[1:], strict=True):
@@ -206,7 +206,9 @@ def update_vectors(
     `name` is new for every update, so that a file name never stands for two contents. With previous None, `added` must
     be everything.
     """
-    faiss = _faiss_on_one_core()
+    import faiss
+
+    _use_one_core()
     segments: dict[str, dict[str, float] | None] = {}
     total = _Sum(0, np.zeros(dimension))
     manifest: dict[str, Any] = {}
@@ -255,8 +257,8 @@ def update_vectors(
     return count + int(index.ntotal)
 
 
-def _faiss_on_one_core() -> Any:
-    """FAISS, kept from dividing what the calling thread does next between threads of its own.
+def _use_one_core() -> None:
+    """Keep FAISS from dividing what the calling thread does next between threads of its own.
 
     A search has one query and training codes has thousands of small steps: waking threads for them, and waiting for
     the slowest, costs more than the work. FAISS keeps the number for each thread that calls it.
@@ -264,7 +266,6 @@ def _faiss_on_one_core() -> Any:
     import faiss
 
     faiss.omp_set_num_threads(1)
-    return faiss
 
 
 class _Sum:

@@ -82,10 +82,8 @@ def writing(index_dir: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.OperationalError) as error:
-        # Other errors may quote a path that says so.
-        if isinstance(error, sqlite3.OperationalError) and "decode" in str(
-            error
-        ):  # a flipped bit that makes text no UTF-8 is an OperationalError too
+        # A flipped bit that makes text no UTF-8 is an OperationalError too; others may quote a path that says 'decode'.
+        if isinstance(error, sqlite3.OperationalError) and "decode" in str(error):
             raise IndexDamaged.broken_store(index_dir, error) from error
         raise ConcordError(
             f"The index '{index_dir}' cannot be written ({error}): mend that and run the command again. What was "

@@ -31,8 +31,8 @@ __all__ = [
 FORMAT_VERSION = 2
 CURRENT_FILE = "CURRENT"
 MANIFEST_FILE = "manifest.json"
-_STORE_FILE = re.compile(r"store(-\d{8})?\.sqlite(-wal|-shm|-journal)?")
 _STORE_NAME = re.compile(r"store(-\d{8})?\.sqlite")
+_STORE_FILE = re.compile(rf"{_STORE_NAME.pattern}(-wal|-shm|-journal)?")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 

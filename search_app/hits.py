@@ -13,10 +13,11 @@ from indexer.analysis import analyse, term_set, terms
 from indexer.article import Article
 from indexer.lexical import Atom, LexicalIndex
 from indexer.sentences import sentences
-from indexer.store import RowGone, Store, StoredPassage
+from indexer.store import Store, StoredPassage
 
 from .folding import Folded
 from .freshness import Freshness
+from .passages import passages_of
 from .query import ParsedQuery
 from .ranking import Ranking
 from .results import ArticleInfo, Hit, LegScore, RerankScore, Similar
@@ -74,11 +75,7 @@ class HitBuilder:
             return ()
         docs = self._snapshot.catalogue.docs[rows].tolist()
         articles = self._store.articles_by_row(docs)
-        passages: dict[int, list[StoredPassage]] = {doc: [] for doc in docs}
-        for passage in self._store.passages(docs):
-            passages[passage.doc].append(passage)
-        if not all(passages.values()):
-            raise RowGone("the passages of an article")
+        passages = passages_of(docs, self._store)
         cosines = self._cosines(rows)
         held = self._snapshot.lexical.held_words(self._atoms, rows)
         similar = self._similar(rows.tolist())
@@ -234,7 +231,7 @@ def _why(
     if dense is not None:
         parts.append(f"{_ordinal(dense.rank) if dense.rank else 'further down'} by meaning")
     parts += [f"{_ordinal(rerank.rank)} on a second look"] if rerank else []
-    parts += filter(None, displaced)
+    parts += displaced
     return ", ".join(parts) if parts else "newest first"
 
 
