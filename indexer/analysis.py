@@ -21,10 +21,11 @@ from __future__ import annotations
 
 import itertools
 import re
+import string
 import threading
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -34,17 +35,16 @@ import Stemmer
 
 __all__ = [
     "STOP_WORDS",
+    "TermFinder",
     "Token",
     "Words",
     "analyse",
-    "find_terms",
     "fold",
     "index_tokens",
     "index_words",
     "is_mark",
     "phrase_variants",
     "surfaces",
-    "term_set",
     "terms",
 ]
 
@@ -173,19 +173,31 @@ def index_tokens(text: str) -> list[Token]:
     return _tokens(text, _TAIL)
 
 
-def find_terms(text: str, wanted: Container[str]) -> list[Token]:
-    """Those of `index_tokens(text)` whose term is `wanted`, without making the others."""
-    tokens: list[Token] = []
-    position = 0
-    for match in _chunk(text).finditer(text):
-        parts, width = _expand(match[0])
-        for part in parts:
-            if part[0] in wanted:
-                term, start, end, offset, _ = part
-                begin = match.start()
-                tokens.append(Token(term, begin + start, begin + end, position + offset))
-        position += width
-    return tokens
+class TermFinder:
+    """Finds those of `index_tokens(text)` whose term is `wanted`, without making the others."""
+
+    def __init__(self, wanted: Iterable[str]) -> None:
+        self._wanted = frozenset(wanted)
+        self._heads = frozenset(head for term in self._wanted for head in _heads(term))
+
+    def __call__(self, text: str) -> list[Token]:
+        """The tokens, in the order of their positions."""
+        tokens: list[Token] = []
+        wanted, heads, expand = self._wanted, self._heads, _expand
+        position = 0
+        for match in _chunk(text).finditer(text):
+            chunk = match[0]
+            # What most words are is seen without looking them up.
+            if chunk[:2] not in heads and chunk.isalnum() and chunk.isascii():
+                position += 1
+                continue
+            parts, width = expand(chunk)
+            for term, start, end, offset, _ in parts:
+                if term in wanted:
+                    begin = match.start()
+                    tokens.append(Token(term, begin + start, begin + end, position + offset))
+            position += width
+        return tokens
 
 
 def index_words(text: str) -> Words:
@@ -213,12 +225,6 @@ def terms(text: str) -> list[str]:
     """The terms that a query of this text is scored by: no stop words, unless there is nothing else."""
     found = [token.term for token in analyse(text)]
     return found or [token.term for token in analyse(text, keep_stop_words=True)]
-
-
-def term_set(text: str) -> set[str]:
-    """The distinct terms of `analyse(text)`, in a fraction of its time."""
-    chunks = set(_chunk(text).findall(text))
-    return {term for chunk in chunks for term, _, _, _, kind in _expand(chunk)[0] if kind == _CONTENT}
 
 
 def phrase_variants(text: str, known: Callable[[str], bool]) -> list[list[tuple[str, int]]]:
@@ -385,6 +391,18 @@ def _stem(folded: str) -> str:
         return folded
     with _stemmer_lock:
         return str(_stemmer.stemWord(folded))
+
+
+def _heads(term: str) -> set[str]:
+    """How words without joiners, in ASCII, begin that may give `term`: their first two characters, in any case.
+
+    Stemming keeps them but for 'dying' and the like ('die'), and for what is no word ('aing' is 'a').
+    """
+    seconds = term[1:2] or f" {string.ascii_lowercase}{string.digits}"
+    if len(term) == 3 and term.endswith("ie"):
+        seconds += "y"
+    pairs = [(term[0] + second).strip() for second in seconds]
+    return {head for pair in pairs for head in (pair, pair.upper(), pair.capitalize(), pair.capitalize().swapcase())}
 
 
 def _surfaces_of(chunks: list[str]) -> set[str]:

@@ -40,6 +40,10 @@ _SEPARATOR = "\n"
 _CHANGING = frozenset({"meta.json", ".managed.json"})
 _FEW_ALLOWED = 20_000
 """Articles that a filter admits up to which all of them are scored."""
+_FEW_POSTINGS = 100_000
+"""Postings of a query's terms up to which reading all of them is faster than asking tantivy for the best."""
+_ARTICLES_A_POSTING = 8
+"""Articles that cost as much as a posting where all postings are read: each is looked at for having a score."""
 _MOST_CANDIDATES = 16
 """Times the articles wanted: beyond, all articles are scored."""
 _ROUNDING = 1.0001
@@ -74,8 +78,10 @@ class TantivyIndex(Bm25Index):
     def score(self, atoms: Sequence[Atom]) -> LexicalScores:
         """See LexicalIndex."""
         asked = query_terms(atoms)
+        postings = sum(self.frequency(term) for term, _ in asked)
+        few = postings + len(self._catalogue) // _ARTICLES_A_POSTING <= _FEW_POSTINGS
         plain = self._model.parameters == Bm25() and all(not field and term not in _STOP_TERMS for term, field in asked)
-        if not plain or not self._statistics.articles:
+        if few or not plain or not self._statistics.articles:
             return Bm25Scores(self._model, asked)
         return _TantivyScores(self, self._model, asked)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .catalogue import Mask, Rows
 
-__all__ = ["EXACT_UP_TO", "LEAST_RECALL", "Codes", "cosines", "only", "read_index", "write_index"]
+__all__ = ["EXACT_UP_TO", "LEAST_RECALL", "Codes", "half_vectors", "only", "read_index", "write_index"]
 
 EXACT_UP_TO = 50_000
 """Vectors of a segment up to which all are looked at: that takes about 4 ms."""
@@ -44,11 +44,6 @@ class Codes:
     index: Any
     recall: float
 
-    def candidates(self, query: NDArray[np.float32], count: int) -> Rows:
-        """About `count` numbers of vectors that are near the query (d,), ascending."""
-        found = self.index.search(query[None, :], min(count, self.index.ntotal))[1][0]
-        return np.sort(found[found >= 0])
-
     def nearest(
         self, exact: Any, query: NDArray[np.float32], count: int, usable: Mask | None = None
     ) -> tuple[Rows, NDArray[np.float32]]:
@@ -56,18 +51,15 @@ class Codes:
 
         Fewer where too few of the candidates are usable.
         """
+        import faiss
+
         share = 1.0 if usable is None else max(float(usable.mean()), 1e-3)
-        found = self.candidates(query, int(_CANDIDATES * count / share))
+        wanted = min(int(_CANDIDATES * count / share), self.index.ntotal)
+        scores, numbers = faiss.IndexRefine(self.index, exact).search(query[None, :], wanted)
+        kept = numbers[0] >= 0
         if usable is not None:
-            found = found[usable[found]]
-        if not len(found):
-            return found, np.empty(0, np.float32)
-        chosen = np.zeros(exact.ntotal, np.bool_)
-        chosen[found] = True
-        # Taking the candidates' vectors out of the index and multiplying them here takes three times as long (80,000
-        # vectors); FAISS passes over those that are not chosen, 2 ns each.
-        scores, numbers = exact.search(query[None, :], min(count, len(found)), params=only(chosen))
-        return numbers[0], scores[0]
+            kept &= usable[numbers[0]]
+        return numbers[0][kept][:count], scores[0][kept][:count]
 
     def settings(self) -> dict[str, float]:
         """For `load`."""
@@ -116,11 +108,14 @@ def only(chosen: Mask) -> Any:
     return module.SearchParameters(sel=module.IDSelectorBitmap(np.packbits(chosen, bitorder="little")))
 
 
-def cosines(exact: Any, query: NDArray[np.float32], numbers: Rows) -> NDArray[np.float32]:
-    """The inner products of the query (d,) with the vectors at `numbers`."""
-    # Not `@`: for so little work, BLAS spends more time on waking threads.
-    products: NDArray[np.float32] = np.einsum("nd,d->n", exact.reconstruct_batch(numbers), query)
-    return products
+def half_vectors(exact: Any) -> NDArray[np.float16]:
+    """The vectors of an index in half precision, (n, d), where they lie in it: valid as long as the index is there."""
+    import faiss
+
+    module: Any = faiss  # its types do not know the function
+    data = module.rev_swig_ptr(exact.codes.data(), exact.ntotal * exact.code_size)
+    halves: NDArray[np.float16] = data.view(np.float16).reshape(exact.ntotal, exact.d)
+    return halves
 
 
 def read_index(path: Path, kind: bytes, flags: int = 0) -> Any:

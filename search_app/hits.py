@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.analysis import analyse, term_set, terms
+from indexer.analysis import analyse, terms
 from indexer.article import Article
 from indexer.lexical import Atom, LexicalIndex
 from indexer.sentences import sentences
@@ -22,7 +22,7 @@ from .query import ParsedQuery
 from .ranking import Ranking
 from .results import ArticleInfo, Hit, LegScore, RerankScore, Similar
 from .snapshot import Snapshot
-from .snippets import highlight, snippet, wanted
+from .snippets import Match, find, highlight, share_of, snippet, wanted
 from .stages import stage
 from .weighing import Evidence
 
@@ -64,8 +64,8 @@ class HitBuilder:
         self._freshness = freshness
         self._atoms = parsed.scoring
         self._wanted = wanted(parsed, snapshot.lexical.idf)
-        found = {term for atom in parsed.scoring for term in terms(atom.text)}
-        self._weights = {term: snapshot.lexical.idf(term) for term in found}
+        # Words that are asked for in one field only may stand in the others all the same.
+        self._anywhere = {term for atom in parsed.scoring if atom.field for term in terms(atom.text)}
 
     @stage("snippets")
     def hits(self, ranking: Ranking, start: int, end: int) -> tuple[Hit, ...]:
@@ -117,7 +117,7 @@ class HitBuilder:
     ) -> Hit:
         evidence = self._evidence.get(int(ranking.rows[position]))
         telling = [part for part in passages if evidence and part.start <= evidence.start and evidence.end <= part.end]
-        best = self._best_passage(article, telling or passages, cosines)
+        best, matches = self._best_passage(article, telling or passages, cosines, self._most_share(held))
         lexical, dense = _legs(ranking, position)
         rerank = self._reranked.get(int(ranking.rows[position]))
         date = int(self._snapshot.catalogue.dates[ranking.rows[position]])
@@ -126,7 +126,7 @@ class HitBuilder:
             score=round(float(ranking.scores[position]), 4),
             article=article_info(article),
             passage=best,
-            snippet=snippet(article.text, best, self._wanted, sentences),
+            snippet=snippet(article.text, best, matches, sentences),
             title_highlights=highlight(article.title, self._wanted),
             lexical=lexical,
             dense=dense,
@@ -136,26 +136,33 @@ class HitBuilder:
             rerank=rerank,
         )
 
-    def _best_passage(
-        self, article: Article, passages: Sequence[StoredPassage], cosines: dict[int, float]
-    ) -> tuple[int, int]:
-        mass = sum(self._weights.values()) or 1.0
+    def _most_share(self, held: Sequence[str]) -> float:
+        """The greatest share of the query that a passage of an article with these words of it can have."""
+        possible = self._anywhere.union(*map(terms, held))
+        absent = sum(weight for term, weight in self._wanted.terms.items() if term not in possible)
+        return 1 - absent / (self._wanted.mass or 1.0)
 
-        def merit(passage: StoredPassage) -> float:
-            words = term_set(article.text[passage.start : passage.end])
-            share = sum(weight for term, weight in self._weights.items() if term in words) / mass
+    def _best_passage(
+        self, article: Article, passages: Sequence[StoredPassage], cosines: dict[int, float], most_share: float
+    ) -> tuple[tuple[int, int], list[Match]]:
+        """The passage to show, and what of the query stands in it."""
+
+        def merit(passage: StoredPassage, share: float) -> float:
             return _COSINE_WEIGHT * cosines.get(passage.passage, 0.0) + (1 - _COSINE_WEIGHT) * share
 
         nearest = sorted(passages, key=lambda passage: -cosines.get(passage.passage, 0.0))
-        best, most = None, -math.inf
+        best: tuple[tuple[int, int], list[Match]] = (0, 0), []
+        most = -math.inf
         # Words are looked up only where the meaning is near already: analysing whole articles would take longer than
         # the search itself.
         for passage in nearest[:_NEAREST] if cosines else nearest:
-            if best and _COSINE_WEIGHT * cosines.get(passage.passage, 0.0) + (1 - _COSINE_WEIGHT) <= most:
-                break  # with all of the words it would not be better, nor would those that follow
-            if (found := merit(passage)) > most:
-                best, most = passage, found
-        return (best.start, best.end) if best else (0, 0)
+            if merit(passage, most_share) <= most:
+                break  # with all of the article's words it would not be better, nor would those that follow
+            found = find(article.text[passage.start : passage.end], self._wanted)
+            worth = merit(passage, share_of(found, self._wanted))
+            if worth > most:
+                best, most = ((passage.start, passage.end), found), worth
+        return best
 
     def _displaced(self, row: int, date: int) -> list[str]:
         """What its age took from its score, and whether others of its story keep it down."""
@@ -163,9 +170,10 @@ class HitBuilder:
         return aged + (["placed behind other stories"] if row in self._moved else [])
 
     def _explanation(self, held: tuple[str, ...], evidence: Evidence | None, date: int) -> dict[str, object]:
+        asked = {term for atom in self._atoms for term in terms(atom.text)}
         explanation: dict[str, object] = {
             "words_held": list(held),
-            "idf": {term: round(weight, 3) for term, weight in sorted(self._weights.items())},
+            "idf": {term: round(self._snapshot.lexical.idf(term), 3) for term in sorted(asked)},
         }
         if evidence:
             explanation["denial"] = evidence.explanation()

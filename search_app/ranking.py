@@ -37,8 +37,8 @@ MERGING = Merging()
 """The product's way of merging."""
 _SEEN_FOR_MOST = 20
 """Articles of each leg among which the one with the greatest reason to be shown is looked for."""
-_PASSAGES_PER_ARTICLE = 5
-"""Passages asked of the vector index for every article wanted."""
+_PASSAGES_PER_ARTICLE = (3, 5)
+"""Passages asked of the vector index for every article wanted: first, and where they are of too few articles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class _Dense:
     passages: NDArray[np.int64]
     best: NDArray[np.float32]
 
-    def take(self, order: NDArray[np.int64]) -> _Dense:
+    def take(self, order: NDArray[np.int64] | slice) -> _Dense:
         return _Dense(self.rows[order], self.scores[order], self.passages[order], self.best[order])
 
     def joined(self, other: _Dense) -> _Dense:
@@ -144,7 +144,7 @@ def dense_only(
     merging: Merging = MERGING,
 ) -> Ranking:
     """The dense ranking alone."""
-    dense = _top_dense(query, vectors, allowed, merging)
+    dense = _top_dense(query, vectors, allowed, merging).take(slice(ARTICLE_DEPTH))
     count = len(dense.rows)
     ranking = Ranking(
         rows=dense.rows,
@@ -174,10 +174,11 @@ def fuse(
     """
     bm25 = _bm25(atoms, lexical)
     own_lexical = _top_lexical(bm25, allowed)
-    own_dense = _top_dense(query, vectors, allowed, merging)
-    rows = np.union1d(own_lexical, own_dense.rows)
-    dense = _complete(query, vectors, rows, own_dense, merging)
-    lexical_rank, dense_rank = _ranks(own_lexical, rows), _ranks(own_dense.rows, rows)
+    seen = _top_dense(query, vectors, allowed, merging)
+    own_dense = seen.rows[:ARTICLE_DEPTH]
+    rows = np.union1d(own_lexical, own_dense)
+    dense = _complete(query, vectors, rows, seen, merging)
+    lexical_rank, dense_rank = _ranks(own_lexical, rows), _ranks(own_dense, rows)
     raw = bm25.bm25(rows)
     if merging.method == "rrf":
         fused = fusion.rrf(lexical_rank, dense_rank)
@@ -229,19 +230,25 @@ def _top_lexical(scores: LexicalScores, allowed: Mask | None) -> Rows:
 
 @stage("dense")
 def _top_dense(query: NDArray[np.float32], vectors: VectorIndex, allowed: Mask | None, merging: Merging) -> _Dense:
-    found = vectors.search(query, ARTICLE_DEPTH * _PASSAGES_PER_ARTICLE, allowed)
-    _, first = np.unique(found.rows, return_index=True)
-    own = found.rows[np.sort(first)][:ARTICLE_DEPTH]
-    articles = _by_article(vectors.score(query, own), merging)
+    """The articles whose passages are nearest, best first: the leg's own, and behind them others seen on the way."""
+    for factor in _PASSAGES_PER_ARTICLE:
+        found = vectors.search(query, ARTICLE_DEPTH * factor, allowed)
+        if len(found.rows) < ARTICLE_DEPTH * factor or len(np.unique(found.rows)) >= ARTICLE_DEPTH:
+            break
+    if len(merging.passage_weights) > 1:
+        # All of an article's passages count, not only those found.
+        _, first = np.unique(found.rows, return_index=True)
+        found = vectors.score(query, found.rows[np.sort(first)][:ARTICLE_DEPTH])
+    articles = _by_article(found, merging)
     return articles.take(np.lexsort((articles.rows, -articles.scores)))
 
 
 @stage("dense")
-def _complete(query: NDArray[np.float32], vectors: VectorIndex, rows: Rows, own: _Dense, merging: Merging) -> _Dense:
-    """Dense scores of all of `rows` (ascending): the leg's own, and those of the others computed."""
-    missing = np.setdiff1d(rows, own.rows, assume_unique=True)
+def _complete(query: NDArray[np.float32], vectors: VectorIndex, rows: Rows, seen: _Dense, merging: Merging) -> _Dense:
+    """Dense scores of all of `rows` (ascending): those of articles that were seen, and the others computed."""
+    missing = np.setdiff1d(rows, seen.rows, assume_unique=True)
     others = _by_article(vectors.score(query, missing), merging)
-    joined = own.joined(others)
+    joined = seen.joined(others)
     order = np.argsort(joined.rows)
     return joined.take(order[np.searchsorted(joined.rows, rows, sorter=order)])
 

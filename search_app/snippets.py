@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import regex
 
-from indexer.analysis import Token, find_terms, index_tokens, phrase_variants, terms
+from indexer.analysis import TermFinder, Token, index_tokens, phrase_variants, terms
 from indexer.errors import UsageError
 from search_app.query import ParsedQuery
 from search_app.results import Snippet
 
-__all__ = ["Wanted", "highlight", "snippet", "wanted"]
+__all__ = ["Match", "Wanted", "find", "highlight", "share_of", "snippet", "wanted"]
 
 _SHORTEST = 60
 _ELLIPSIS = "…"
@@ -33,10 +33,16 @@ class Wanted:
 
     terms: Mapping[str, float]
     phrases: Mapping[str, float]
+    finder: TermFinder
+
+    @property
+    def mass(self) -> float:
+        """The weight of everything."""
+        return sum(self.terms.values()) + sum(self.phrases.values())
 
 
 @dataclass(frozen=True, slots=True)
-class _Match:
+class Match:
     """An occurrence of a term or phrase: its place in the text, the number of its first word, what it is worth."""
 
     start: int
@@ -58,33 +64,40 @@ def wanted(query: ParsedQuery, idf: Callable[[str], float]) -> Wanted:
             single |= weights
     # Stop words only count where the whole query is made of them.
     content = set(terms(" ".join(atom.text for atom in query.scoring)))
-    return Wanted({term: weight for term, weight in single.items() if term in content}, phrases)
+    sought = {term: weight for term, weight in single.items() if term in content}
+    return Wanted(sought, phrases, TermFinder(sought))
 
 
 def highlight(text: str, what: Wanted) -> tuple[Span, ...]:
     """(start, end) of the query's words, in any form, and phrases in `text`; sorted, not overlapping."""
-    return _merged((match.start, match.end) for match in _matches(text, what))
+    return _merged((match.start, match.end) for match in find(text, what))
+
+
+def share_of(found: Iterable[Match], what: Wanted) -> float:
+    """The share, 0 to 1, of the weight of what is wanted that was found at least once."""
+    weights = {match.key: match.weight for match in found}
+    return sum(weights.values()) / (what.mass or 1.0)
 
 
 def snippet(
     text: str,
     passage: Span,
-    what: Wanted,
+    matches: Sequence[Match],
     sentences: Callable[[str], Sequence[Span]],
     max_chars: int = 320,
 ) -> Snippet:
     """The whole sentences of `text[passage[0]:passage[1]]` that carry most of the query.
 
-    A run of sentences is worth the weights of the distinct terms and phrases in it, and up to a quarter more when they
-    stand close together; of equals the shorter and then the earlier run wins, and is filled up with its neighbours. A
-    sentence that is too long is cut between words, with '…' where something is missing. `sentences` gives the (start,
-    end) of the sentences of a text, in order. Raises UsageError for `max_chars` under 60.
+    `matches` is what `find` finds in that part of the text. A run of sentences is worth the weights of the distinct
+    terms and phrases in it, and up to a quarter more when they stand close together; of equals the shorter and then the
+    earlier run wins, and is filled up with its neighbours. A sentence that is too long is cut between words, with '…'
+    where something is missing. `sentences` gives the (start, end) of the sentences of a text, in order. Raises
+    UsageError for `max_chars` under 60.
     """
     if max_chars < _SHORTEST:
         raise UsageError(f"A snippet of {max_chars} characters is too short; ask for at least {_SHORTEST}.")
     offset = passage[0]
     body = text[offset : passage[1]]
-    matches = _matches(body, what)
     spans = [span for span in (_stripped(body, *span) for span in sentences(body)) if span[0] < span[1]]
     spans = spans or [_stripped(body, 0, len(body))]
     best = _best_run(spans, matches, max_chars)
@@ -100,11 +113,11 @@ def snippet(
     return Snippet(before + body[start:end] + after, offset + start, offset + end, _merged(inside))
 
 
-def _matches(text: str, what: Wanted) -> list[_Match]:
-    """All occurrences, sorted by start."""
-    tokens = index_tokens(text) if what.phrases else find_terms(text, what.terms)
+def find(text: str, what: Wanted) -> list[Match]:
+    """All occurrences of what is wanted, sorted by start."""
+    tokens = index_tokens(text) if what.phrases else what.finder(text)
     matches = [
-        _Match(token.start, token.end, token.position, token.term, what.terms[token.term])
+        Match(token.start, token.end, token.position, token.term, what.terms[token.term])
         for token in tokens
         if token.term in what.terms
     ]
@@ -119,11 +132,11 @@ def _matches(text: str, what: Wanted) -> list[_Match]:
                     found = [token for token in words if token]
                     if len(found) == len(words):
                         start, end = min(token.start for token in found), max(token.end for token in found)
-                        matches.append(_Match(start, end, first, f'"{phrase}"', weight))
+                        matches.append(Match(start, end, first, f'"{phrase}"', weight))
     return sorted(matches, key=lambda match: (match.start, match.end))
 
 
-def _best_run(spans: Sequence[Span], matches: Sequence[_Match], max_chars: int) -> Span:
+def _best_run(spans: Sequence[Span], matches: Sequence[Match], max_chars: int) -> Span:
     """The best run of sentences, filled up to `max_chars`; longer only when it is one sentence."""
     best: tuple[float, int, int] | None = None
     chosen = (0, 0)
@@ -142,7 +155,7 @@ def _best_run(spans: Sequence[Span], matches: Sequence[_Match], max_chars: int) 
     return spans[first][0], spans[last][1]
 
 
-def _worth(matches: Sequence[_Match], start: int, end: int) -> float:
+def _worth(matches: Sequence[Match], start: int, end: int) -> float:
     """The weight of the distinct terms and phrases inside [start, end), more when they stand close together."""
     low = bisect_left(matches, start, key=lambda match: match.start)
     high = bisect_right(matches, end - 1, key=lambda match: match.start)
@@ -153,7 +166,7 @@ def _worth(matches: Sequence[_Match], start: int, end: int) -> float:
     return total * (1 + _NEARNESS * least / _narrowest(inside, len(weights))) if least > 0 else total
 
 
-def _narrowest(matches: Sequence[_Match], distinct: int) -> int:
+def _narrowest(matches: Sequence[Match], distinct: int) -> int:
     """How many words apart the ends of the shortest stretch with all `distinct` keys are, at least `distinct` - 1."""
     counts: dict[str, int] = {}
     narrowest = matches[-1].position - matches[0].position
@@ -170,7 +183,7 @@ def _narrowest(matches: Sequence[_Match], distinct: int) -> int:
     return max(narrowest, distinct - 1)
 
 
-def _cut(text: str, sentence: Span, matches: Sequence[_Match], room: int) -> Span:
+def _cut(text: str, sentence: Span, matches: Sequence[Match], room: int) -> Span:
     """The best stretch of whole words of a sentence that is longer than `room` characters."""
     words = _words(text, *sentence)
     windows: list[Span] = []

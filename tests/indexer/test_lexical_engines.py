@@ -72,10 +72,14 @@ class Corpus:
         return [self.articles[doc] for doc in sorted(self.articles)]
 
 
-@pytest.fixture(params=LEXICAL_ENGINES)
-def corpus(tmp_path: Path, request: pytest.FixtureRequest) -> Corpus:
-    pytest.importorskip(request.param)
-    return Corpus(tmp_path, request.param)
+@pytest.fixture(params=[*LEXICAL_ENGINES, "tantivy with many postings"])
+def corpus(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Corpus:
+    engine, _, many = request.param.partition(" ")
+    pytest.importorskip(engine)
+    if many:
+        # However few there are, tantivy is asked for the best.
+        monkeypatch.setattr("indexer.tantivy_index._FEW_POSTINGS", -1)
+    return Corpus(tmp_path, engine)
 
 
 def everything(scores: LexicalScores, corpus: Corpus) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from indexer.errors import UsageError
 from search_app.query import parse
 from search_app.results import Snippet
-from search_app.snippets import Wanted, highlight, snippet, wanted
+from search_app.snippets import Wanted, find, highlight, snippet, wanted
 
 ARTICLE = (
     "The two neighbours surprised their allies on Thursday. "
@@ -30,7 +30,7 @@ def looking_for(query: str, **idf: float) -> Wanted:
 
 
 def snip(query: str, text: str = ARTICLE, max_chars: int = 90, **idf: float) -> Snippet:
-    return snippet(text, (0, len(text)), looking_for(query, **idf), sentences, max_chars)
+    return snippet(text, (0, len(text)), find(text, looking_for(query, **idf)), sentences, max_chars)
 
 
 def marked(found: Snippet) -> list[str]:
@@ -98,7 +98,9 @@ def test_a_short_run_is_filled_with_its_neighbours() -> None:
 
 def test_only_the_passage_is_shown() -> None:
     start = ARTICLE.index("Earlier")
-    found = snippet(ARTICLE, (start, len(ARTICLE)), looking_for("joint statement"), sentences, 90)
+    found = snippet(
+        ARTICLE, (start, len(ARTICLE)), find(ARTICLE[start:], looking_for("joint statement")), sentences, 90
+    )
     assert found.text == "Analysts called the statement a breakthrough."
     assert marked(found) == ["statement"]
     assert ARTICLE[found.start : found.end] == found.text
@@ -122,7 +124,7 @@ def test_unspaced_text_is_cut_between_characters() -> None:
 
 
 def test_an_empty_passage_gives_an_empty_snippet() -> None:
-    assert snippet("  ", (0, 2), looking_for("x"), sentences).text == ""
+    assert snippet("  ", (0, 2), [], sentences).text == ""
 
 
 def test_a_snippet_has_a_least_length() -> None:
