@@ -21,6 +21,7 @@ from .manifest import Chunking, Manifest, Recipe, current_generation, read_curre
 from .origins import Roots, by_origin, file_of, is_empty
 from .readers import ReadProgress, Skipped, read_sources
 from .store import STORE_FILE, Known, Store
+from .token_counts import CountTokens, TokenCounter
 
 __all__ = ["BuildOptions", "BuildProgress", "BuildReport", "build_index"]
 
@@ -166,6 +167,7 @@ class _Run:
         self._options = options
         self._tell = tell
         self._encoder: PassageEncoder | None = None
+        self._count_tokens: CountTokens
         self._queue: EncodingQueue[_Batch] | None = None
         self._recipe_of_run: Recipe | None = None
         self._query_encoder = manifest.query_encoder if manifest else "onnx"
@@ -269,15 +271,15 @@ class _Run:
             self._encode()
 
     def _cut(self, article: Article) -> tuple[Passage, ...]:
-        encoder = self._load_encoder()
-        (prefix,) = encoder.count_tokens([encoder.spec.passage_prefix])
+        spec = self._load_encoder().spec
+        (prefix,) = self._count_tokens([spec.passage_prefix])
         return cut(
             article,
-            count_tokens=encoder.count_tokens,
-            window=encoder.spec.window,
+            count_tokens=self._count_tokens,
+            window=spec.window,
             limit=self._options.window or PASSAGE_TOKENS,
             overlap=self._options.overlap or 0,
-            special_tokens=encoder.spec.special_tokens + prefix,
+            special_tokens=spec.special_tokens + prefix,
         )
 
     def _limit(self) -> int:
@@ -288,7 +290,7 @@ class _Run:
         encoder = self._load_encoder()
         texts = []
         for article, passages in self._waiting:
-            title = fit_title(article.title, count_tokens=encoder.count_tokens, window=self._limit())
+            title = fit_title(article.title, count_tokens=self._count_tokens, window=self._limit())
             texts += [passage_input(title, article.text[passage.start : passage.end]) for passage in passages]
         if self._queue is None:
             self._queue = EncodingQueue(encoder.encode_passages, encoder.close)
@@ -369,6 +371,7 @@ class _Run:
             name = self._options.encoder or DEFAULT_ENCODER
             recipe = self._manifest.recipe if self._manifest else None
             self._encoder, self._query_encoder = prepare_encoder(self._folder, recipe, name)
+            self._count_tokens = TokenCounter(self._encoder.count_tokens)
             if recipe is None:
                 self._start_afresh(self._recipe(self._encoder))
         return self._encoder

@@ -8,15 +8,13 @@ sentences never need more word pieces than the sentences alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from indexer.article import Article, Passage
 from indexer.sentences import sentences
+from indexer.token_counts import CountTokens
 
-__all__ = ["OVERLAP_TOKENS", "PASSAGE_TOKENS", "CountTokens", "cut", "fit_title", "passage_input", "sentences"]
-
-CountTokens = Callable[[list[str]], list[int]]
-"""Texts in, their lengths in the encoder's tokens out, special tokens left out."""
+__all__ = ["OVERLAP_TOKENS", "PASSAGE_TOKENS", "cut", "fit_title", "passage_input", "sentences"]
 
 PASSAGE_TOKENS = 256
 """Longest passage, title and special tokens included."""

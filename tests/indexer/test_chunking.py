@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from indexer.article import Article, Passage
-from indexer.chunking import CountTokens, cut, fit_title, passage_input, sentences
+from indexer.chunking import cut, fit_title, passage_input, sentences
+from indexer.token_counts import CountTokens
 
 
 def count_words(texts: list[str]) -> list[int]:
