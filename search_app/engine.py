@@ -27,7 +27,17 @@ from .hits import HitBuilder, telling_words
 from .negation import Denial, denial
 from .passages import mean_vector
 from .query import Filters, ParsedQuery, interpret, parse, with_filters, without_filters
-from .ranking import MERGING, Ranking, dense_only, empty_ranking, fuse, lexical_only, newest_first, required
+from .ranking import (
+    MERGING,
+    Ranking,
+    dense_only,
+    empty_ranking,
+    fuse,
+    lexical_only,
+    newest_first,
+    on_topic,
+    required,
+)
 from .rerank import NONE, parts_of
 from .reranking import Rerankers
 from .results import Hit, RerankScore, Results, Suggestion
@@ -309,12 +319,20 @@ class SearchEngine:
         lenient = replace(merging, lenient=True)
         # Whatever the filters, so that a filter picks from the answer and does not change it.
         anywhere = replace(parsed, filters=Filters())
-        first = in_order(_rank(anywhere, vectors[0], snapshot, "hybrid", lenient), snapshot, store)
+        asked = affirmed_query(parsed, denied)
+
+        def fitting(ranking: Ranking) -> Ranking:
+            """Without what only resembles other articles, which are like the topic, and not the query itself."""
+            if not merging.floors or not len(ranking):
+                return ranking
+            return on_topic(ranking, asked.scoring, vectors, snapshot.lexical, snapshot.vectors, snapshot.scale)
+
+        first = in_order(fitting(_rank(anywhere, vectors[0], snapshot, "hybrid", lenient)), snapshot, store)
         if not len(first):
             return _Answer(parsed, lenient, vectors[0], first, {}, {})
-        asked, vector = affirmed_query(parsed, denied), topic_vector(vectors, first, snapshot)
+        vector = topic_vector(vectors, first, snapshot)
         lenient = replace(lenient, dense_weight=DENSE_WEIGHT)
-        ranking = in_order(_rank(asked, vector, snapshot, "hybrid", lenient), snapshot, store)
+        ranking = in_order(fitting(_rank(asked, vector, snapshot, "hybrid", lenient)), snapshot, store)
         if not len(ranking):
             return _Answer(asked, lenient, vector, ranking, {}, {})
         # A reranker is asked for what the query affirms: it sees a denial no better than an encoder does.

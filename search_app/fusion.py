@@ -26,6 +26,7 @@ __all__ = [
     "dense_scale",
     "lexical_confidence",
     "near_enough",
+    "on_topic",
     "reasons",
     "relevant",
     "rrf",
@@ -175,6 +176,12 @@ def relevant(best: Floats, coverage: Floats, *, most: float | None = None, lenie
     """
     least, gate = _LENIENT_REASONS if lenient else (_REASON, _BEST_REASON)
     kept: Mask = _gated(reasons(best, coverage), least, gate, most) | (coverage >= _ALL_WORDS)
+    return kept
+
+
+def on_topic(best: Floats, coverage: Floats) -> Mask:
+    """Which articles have to do with a denying query, whose best one may be any distance away; arguments as above."""
+    kept: Mask = (reasons(best, coverage) >= _REASON) | (coverage >= _ALL_WORDS)
     return kept
 
 

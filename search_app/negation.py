@@ -56,8 +56,11 @@ class Denial:
 
     @property
     def excepts(self) -> bool:
-        """Whether the denied thing is an exception, which an article that fits has to name."""
-        return self.cue.split()[0] in EXCEPTING
+        """Whether the denied thing is an exception, which an article that fits has to name.
+
+        'Local but not national elections' makes one; 'quake but no injuries' is a quake without them.
+        """
+        return self.cue.split()[0] in EXCEPTING and self.cue != "but no"
 
 
 def denial(query: ParsedQuery) -> Denial | None:

@@ -26,6 +26,7 @@ __all__ = [
     "fuse",
     "lexical_only",
     "newest_first",
+    "on_topic",
     "required",
 ]
 
@@ -197,6 +198,22 @@ def fuse(
     most = None if allowed is None else _most_reason(query, bm25, vectors, scale)
     kept = fusion.relevant(scale.of(dense.best), bm25.coverage(rows), most=most, lenient=merging.lenient)
     return _kept(ranking, kept, merging)
+
+
+def on_topic(
+    ranking: Ranking,
+    atoms: Sequence[Atom],
+    queries: NDArray[np.float32],
+    lexical: LexicalIndex,
+    vectors: VectorIndex,
+    scale: DenseScale,
+) -> Ranking:
+    """Those articles of a ranking that are near to one of the unit vectors `queries` (n, d) or hold words of `atoms`,
+    in the same order."""
+    found = [_by_article(vectors.score(query, ranking.rows), MERGING) for query in queries]
+    best = np.max([part.best for part in found], axis=0)[np.searchsorted(found[0].rows, ranking.rows)]
+    kept = fusion.on_topic(scale.of(best), _bm25(atoms, lexical).coverage(ranking.rows))
+    return ranking.take(np.flatnonzero(kept))
 
 
 def _kept(ranking: Ranking, reasons: Mask, merging: Merging) -> Ranking:

@@ -22,7 +22,7 @@ __all__ = ["prepared_index", "write_pairs"]
 
 _CODE = "code"
 # What decides how an article is cut: build_index encodes an article again when it changed, not when the cutting did.
-_CUTTING = ("chunking.py", "sentences.py")
+_CUTTING = ("chunking.py", "sentences.py", "token_counts.py")
 
 
 def prepared_index(
