@@ -13,6 +13,7 @@ from search_app.fusion import (
     dense_scale,
     lexical_confidence,
     near_enough,
+    on_topic,
     relevant,
     rrf,
     words_enough,
@@ -148,11 +149,16 @@ def test_one_common_word_of_many_is_no_reason() -> None:
     assert not words_enough(coverage).any()
 
 
+def test_what_has_to_do_with_a_denying_query_does_so_by_meaning_or_by_words_however_little_the_best_does() -> None:
+    best, coverage = np.array([0.20, 0.1, 0.1, 0.1, 0.0]), np.array([0, 0, 0.2, 0.1, 0.9])
+    assert on_topic(best.astype(np.float32), coverage.astype(np.float32)).tolist() == [True, False, True, False, True]
+
+
 @given(candidates)
 def test_floors_take_empty_and_full_lists(pairs: list[tuple[float, float]]) -> None:
     _, best = columns(pairs)
     coverage = np.abs(best)
-    for kept in (relevant(best, coverage), near_enough(best), words_enough(coverage)):
+    for kept in (relevant(best, coverage), on_topic(best, coverage), near_enough(best), words_enough(coverage)):
         assert kept.shape == best.shape
     assert not relevant(best[:0], coverage[:0]).any()
 

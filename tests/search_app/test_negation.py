@@ -260,6 +260,18 @@ def test_an_exception_has_to_be_named() -> None:
     assert verdicts(named, Denial("without", "Tarvo", "plan"), by_words_alone)[0].stance == "present"
 
 
+def test_but_no_denies_and_makes_no_exception() -> None:
+    denied = denial(parse("quake but no injuries"))
+    assert denied == Denial("but no", "injuries", "quake")
+    assert not denied.excepts
+
+
+@pytest.mark.parametrize("query", ["sugar harvest without machines", "hamster rescued with no ladder"])
+def test_what_no_article_is_about_is_not_answered_with_half_the_archive(archive: SearchEngine, query: str) -> None:
+    assert denial(parse(query)) is not None
+    assert archive.search(query).total <= len(PAIRS) // 3
+
+
 def test_a_hit_says_what_moved_it(archive: SearchEngine) -> None:
     hits = archive.search("ship crossing the strait without an escort", explain=True).hits
     assert hits[0].article.id == "a08-match"
