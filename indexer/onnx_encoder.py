@@ -15,6 +15,7 @@ from .batching import TokenEncoder, unit
 from .checksums import check_folder
 from .encoder import EncoderSpec, Vectors
 from .errors import IndexDamaged
+from .huge_pages import anonymous_memory, use_huge_pages
 
 __all__ = [
     "GRAPH_FILE",
@@ -46,13 +47,15 @@ class TokenVectors:
 class OnnxEncoder(TokenEncoder):
     """Encodes with the graph in `folder`. Safe to share between threads: a session's `run` is.
 
-    `threads` bounds the cores that one call uses; 0 leaves the choice to the runtime.
+    `threads` bounds the cores that one call uses; 0 leaves the choice to the runtime. With `huge_pages` loading takes a
+    tenth of a second longer, and a query a tenth of its time less, on Linux.
     Raises IndexDamaged if a file is missing or is not what it should be.
     """
 
-    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+    def __init__(self, folder: Path, *, threads: int = 0, huge_pages: bool = False) -> None:
         import onnxruntime
 
+        before = anonymous_memory() if huge_pages else []
         checking = ThreadPoolExecutor(1)
         # Beside loading: comparing the checksum of a graph of 90 MB would otherwise be a tenth of a short search.
         checked = checking.submit(check_folder, folder)
@@ -70,6 +73,8 @@ class OnnxEncoder(TokenEncoder):
                 str(folder / GRAPH_FILE), options, providers=["CPUExecutionProvider"]
             )
             checked.result()
+            if huge_pages:
+                use_huge_pages(before)
         except IndexDamaged:
             raise
         except Exception as error:

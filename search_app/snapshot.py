@@ -148,6 +148,7 @@ class SnapshotSource:
         self._threads = threads
         self._bm25 = bm25
         self._background = background
+        self._ahead = ahead
         self._lock = threading.Lock()
         self._encoding = threading.Lock()
         self._loading = threading.Lock()
@@ -218,7 +219,9 @@ class SnapshotSource:
             if self._encoder is None or self._encoder[0] != spec.fingerprint:
                 encoder: Encoder
                 if manifest.query_encoder == "onnx":
-                    encoder = OnnxEncoder(encoder_folder(self.index_dir, spec), threads=self._threads)
+                    encoder = OnnxEncoder(
+                        encoder_folder(self.index_dir, spec), threads=self._threads, huge_pages=not self._ahead
+                    )
                     if not encoder.spec.same_vectors(spec):
                         raise IndexDamaged(
                             f"The query encoder in '{encoder_folder(self.index_dir, spec)}' is not the one that the "
