@@ -109,11 +109,16 @@ def only(chosen: Mask) -> Any:
 
 
 def half_vectors(exact: Any) -> NDArray[np.float16]:
-    """The vectors of an index in half precision, (n, d), where they lie in it: valid as long as the index is there."""
+    """The vectors of an index in half precision, (n, d), where they lie in it: valid as long as the index is there.
+
+    Raises ValueError when the index has not two bytes for each number.
+    """
     import faiss
 
+    if exact.codes.size() != 2 * exact.ntotal * exact.d:
+        raise ValueError(f"{exact.codes.size():,} bytes for {exact.ntotal:,} vectors of {exact.d} dimensions")
     module: Any = faiss  # its types do not know the function
-    data = module.rev_swig_ptr(exact.codes.data(), exact.ntotal * exact.code_size)
+    data = module.rev_swig_ptr(exact.codes.data(), 2 * exact.ntotal * exact.d)
     halves: NDArray[np.float16] = data.view(np.float16).reshape(exact.ntotal, exact.d)
     return halves
 

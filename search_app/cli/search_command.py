@@ -144,7 +144,7 @@ def _print_results(out: Console, results: Results, explain: bool) -> None:
     if results.hits:
         first = (results.page - 1) * results.k + 1
         last = first + len(results.hits) - 1
-        folded = f", {results.folded:,} more are similar" if results.folded else ""
+        folded = f", {results.folded:,} more {'is' if results.folded == 1 else 'are'} similar" if results.folded else ""
         out.print(f"{first}-{last} of {results.total:,} articles{folded}, {results.took_ms:.0f} ms", style="dim")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from indexer import faiss_index, vector_codes
 from indexer.catalogue import Catalogue
 from indexer.errors import IndexDamaged
 from indexer.faiss_index import FaissIndex, update_vectors
+from indexer.vector_codes import half_vectors
 
 ARTICLES, EACH, DIMENSION = 4000, 2, 32
 COUNT = ARTICLES * EACH
@@ -150,3 +152,10 @@ def test_a_full_disk_is_an_error_and_no_message_of_its_own(capfd: pytest.Capture
         with pytest.raises(OSError, match="No space left"):
             vector_codes.write_index(index, Path("/dev/full"))
     assert capfd.readouterr() == ("", "")
+
+
+def test_vectors_in_another_precision_are_refused() -> None:
+    index = faiss.IndexScalarQuantizer(4, faiss.ScalarQuantizer.QT_8bit_direct, faiss.METRIC_INNER_PRODUCT)
+    index.add(np.ones((3, 4), np.float32))
+    with pytest.raises(ValueError, match="12 bytes for 3 vectors of 4 dimensions"):
+        half_vectors(index)
