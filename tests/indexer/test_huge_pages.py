@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 import sys
 from itertools import pairwise
 
@@ -27,8 +28,12 @@ def test_what_is_new_is_what_was_not_there_before(now: list[tuple[int, int]], be
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux is asked for huge pages")
 def test_new_memory_is_found_and_keeps_what_is_in_it() -> None:
     before = anonymous_memory()
-    numbers = np.arange(4 << 20)
-    start = numbers.ctypes.data
-    assert any(first <= start < end for first, end in _without(anonymous_memory(), before))
-    use_huge_pages(before)
-    assert (numbers == np.arange(4 << 20)).all()
+    # Mapped, because what a library asks for may lie in memory that the process has had before.
+    with mmap.mmap(-1, 16 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        numbers = np.frombuffer(memory, np.int64)
+        numbers[:] = np.arange(len(numbers))
+        start = numbers.ctypes.data
+        assert any(first <= start < end for first, end in _without(anonymous_memory(), before))
+        use_huge_pages(before)
+        assert (numbers == np.arange(len(numbers))).all()
+        del numbers
