@@ -48,7 +48,7 @@ class OnnxEncoder(TokenEncoder):
     """Encodes with the graph in `folder`. Safe to share between threads: a session's `run` is.
 
     `threads` bounds the cores that one call uses; 0 leaves the choice to the runtime. With `huge_pages` loading takes a
-    tenth of a second longer, and a query a tenth of its time less, on Linux.
+    moment longer and a query less time, on Linux.
     Raises IndexDamaged if a file is missing or is not what it should be.
     """
 
