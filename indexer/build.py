@@ -323,6 +323,7 @@ class _Run:
         if self._encoder is not None:
             self._recipe_of_run = self._recipe(self._encoder)
             (self._queue or self._encoder).close()
+            del self._count_tokens  # it holds the encoder
         self._encoder = self._queue = None
 
     def _supersede(self) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from indexer import build
 from indexer.build import BuildOptions, BuildProgress, build_index
 from indexer.encoder import Vectors
-from indexer.encoding import PassageEncoder
+from indexer.encoding import PassageEncoder, prepare_encoder
 from indexer.errors import ConcordError, IndexMismatch, NoArticles
+from indexer.generation import commit_generation
 from tests.archive import Archive, counts, ranked, story
 
 BOTH = ("lexical", "semantic")
@@ -47,6 +51,28 @@ def test_only_what_is_new_or_changed_is_encoded(archive: Archive, encoded: list[
     assert counts(report) == {"added": 1, "updated": 1, "unchanged": 2, "encoded": 2}
     assert (report.generation, report.articles, report.passages) == (2, 4, 4)
     assert ["cobalt" in encoded[0], "diamond" in encoded[1], len(encoded)] == [True, True, 2]
+
+
+def test_the_encoder_is_out_of_memory_when_the_indexes_are_derived(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoders: list[weakref.ref[PassageEncoder]] = []
+    held: list[object] = []
+
+    def prepare(*given: Any) -> Any:
+        prepared = prepare_encoder(*given)
+        encoders.append(weakref.ref(prepared[0]))
+        return prepared
+
+    def commit(*given: Any, **named: Any) -> Any:
+        held.extend(encoder() for encoder in encoders)
+        return commit_generation(*given, **named)
+
+    monkeypatch.setattr(build, "prepare_encoder", prepare)
+    monkeypatch.setattr(build, "commit_generation", commit)
+    archive.write_lines("news.jsonl", [story("a", "amber")])
+    archive.index()
+    assert held == [None]
 
 
 def test_an_edited_record_with_an_id_replaces_its_old_self_in_both_rankings(archive: Archive) -> None:
