@@ -51,7 +51,8 @@ class BatchEncoder(ABC):
 
 
 class TokenEncoder(BatchEncoder):
-    """An encoder that runs the exported graph; subclasses set `spec`, `_tokenizer` and the names of the `_inputs`."""
+    """An encoder that reads tokens; subclasses set `spec`, `_tokenizer` and, to use `_feeds`, the names of a graph's
+    `_inputs`."""
 
     _tokenizer: Any
     _inputs: list[str]
@@ -68,7 +69,7 @@ class TokenEncoder(BatchEncoder):
 
         The longest come first, so that no thread is left with the longest batch at the end.
         """
-        tokens = [self._window(item.ids) for item in self._tokenizer.encode_batch_fast(texts)]
+        tokens = self._token_ids(texts)
         for batch in reversed(by_length([len(ids) for ids in tokens], size)):
             width = -(-max(len(tokens[i]) for i in batch) // step) * step
             ids = np.zeros((len(batch), width), np.int64)
@@ -78,6 +79,10 @@ class TokenEncoder(BatchEncoder):
                 mask[row, : len(tokens[i])] = 1
             feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
             yield batch, {name: feed[name] for name in self._inputs}
+
+    def _token_ids(self, texts: list[str]) -> list[list[int]]:
+        """What the encoder reads of each text, special tokens included."""
+        return [self._window(item.ids) for item in self._tokenizer.encode_batch_fast(texts)]
 
     def _window(self, ids: list[int]) -> list[int]:
         """Cut to the window the way the tokenizer's own truncation does: the last special token stays."""

@@ -26,6 +26,7 @@ from .lexical import Atom, LexicalIndex
 from .lexical_engines import open_lexical
 from .manifest import Manifest, current_generation, encoder_folder, generation_folder, read_current
 from .onnx_encoder import OnnxEncoder
+from .query_encoder import load_query_encoder
 from .store import Store
 from .vectors import VectorIndex
 
@@ -132,6 +133,7 @@ def _check(folder: Path, manifest: Manifest, problems: list[Problem], tell: Call
 
 def _check_encoder(folder: Path, manifest: Manifest) -> None:
     place = encoder_folder(folder, manifest.encoder)
+    load_query_encoder(place)
     if not OnnxEncoder(place).spec.same_vectors(manifest.encoder):
         raise IndexDamaged(
             f"The query encoder in '{place}' is not the one that the index was made with: run 'concord rebuild' to "

@@ -65,7 +65,7 @@ class FaissIndex:
             ) from error
         order = np.concatenate([segment.rows for segment in self._segments] or [np.empty(0, np.int64)])
         self._sorted = np.argsort(order, kind="stable")
-        self._sorted_rows = order[self._sorted]
+        self._first = np.searchsorted(order[self._sorted], np.arange(len(catalogue) + 1))
         self._offsets = np.cumsum([0, *(len(segment.rows) for segment in self._segments)])
 
     def __len__(self) -> int:
@@ -84,6 +84,12 @@ class FaissIndex:
     def mean(self) -> NDArray[np.float64]:
         """See VectorIndex."""
         return self._mean
+
+    def use_huge_pages(self) -> None:
+        """Make the index ready for many queries: see Codes."""
+        for segment in self._segments:
+            if segment.codes is not None:
+                segment.codes.use_huge_pages()
 
     def search(self, query: NDArray[np.float32], count: int, allowed: Mask | None = None) -> PassageScores:
         """See VectorIndex."""
@@ -121,10 +127,11 @@ class FaissIndex:
 
     def _positions(self, rows: Rows) -> Rows:
         """Positions, counted through all segments, of the passages of articles."""
-        first = np.searchsorted(self._sorted_rows, rows, "left")
-        last = np.searchsorted(self._sorted_rows, rows, "right")
-        spans = [self._sorted[a:b] for a, b in zip(first, last, strict=True)]
-        return np.concatenate(spans) if spans else np.empty(0, np.int64)
+        first, counts = self._first[rows], self._first[rows + 1] - self._first[rows]
+        # Each article's places in the sorted order follow one another.
+        steps = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        positions: Rows = self._sorted[np.repeat(first, counts) + steps]
+        return positions
 
 
 class _Segment:

@@ -1,7 +1,7 @@
 """Memory in pages of two megabytes, where Linux gives them to who asks.
 
-A query reads all weights of its encoder once. In pages of four kilobytes a good part of that time goes into finding
-where they are. Runtimes do not ask, so it is done for them: for what they have allocated while an encoder was loaded.
+A query reads all weights of its encoder once, and all codes of the vectors. In pages of four kilobytes a good part of
+that time goes into finding where they are. Libraries do not ask, so it is done for them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["anonymous_memory", "use_huge_pages"]
+__all__ = ["advise", "anonymous_memory", "use_huge_pages"]
 
 _PAGE = 2 << 20
 _ADVISE, _COLLAPSE = 14, 25
@@ -35,20 +35,27 @@ def anonymous_memory() -> list[Span]:
 
 
 def use_huge_pages(before: Sequence[Span]) -> None:
-    """Put what this process has allocated since `before`, an earlier `anonymous_memory`, into huge pages.
+    """Put what this process has allocated since `before`, an earlier `anonymous_memory`, into huge pages, as `advise`
+    does."""
+    for start, end in _without(anonymous_memory(), before):
+        advise(start, end)
+
+
+def advise(start: int, end: int) -> None:
+    """Put the memory between two addresses into huge pages.
 
     Whole ones only. A system that has none, or has them switched off, leaves everything as it is: that is slower, and
     no error.
     """
-    spans = list(_without(anonymous_memory(), before))
-    if not spans:
+    first, last = -(-start // _PAGE) * _PAGE, end // _PAGE * _PAGE
+    if first >= last or sys.platform != "linux":
         return
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    for start, end in spans:
-        first, last = -(-start // _PAGE) * _PAGE, end // _PAGE * _PAGE
-        for advice in (_ADVISE, _COLLAPSE) if first < last else ():
-            madvise(first, last - first, advice)
+    madvise(first, last - first, _ADVISE)
+    # One by one: Linux stops at the first that it cannot put together, such as one that nothing was written to.
+    for page in range(first, last, _PAGE):
+        madvise(page, _PAGE, _COLLAPSE)
 
 
 def _without(spans: Sequence[Span], taken: Sequence[Span]) -> Iterator[Span]:

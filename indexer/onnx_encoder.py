@@ -2,49 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from .batching import TokenEncoder, unit
 from .checksums import check_folder
-from .encoder import EncoderSpec, Vectors
+from .encoder import Vectors
 from .errors import IndexDamaged
+from .exported_encoder import GRAPH_FILE, ExportedEncoder, read_spec, read_tokenizer
 from .huge_pages import anonymous_memory, use_huge_pages
 
-__all__ = [
-    "GRAPH_FILE",
-    "SPEC_FILE",
-    "TOKENIZER_FILE",
-    "OnnxEncoder",
-    "TokenVectors",
-    "read_spec",
-    "read_tokenizer",
-    "write_spec",
-]
+__all__ = ["OnnxEncoder"]
 
-GRAPH_FILE = "model.onnx"
-TOKENIZER_FILE = "tokenizer.json"
-SPEC_FILE = "encoder.json"
 _BATCH = 8
 """Texts of a batch: what the layers make of 32 texts takes 0.7 GB more, and reading and writing that takes longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenVectors:
-    """A text token by token, without those that the tokenizer adds: their names in the vocabulary, and unit vectors,
-    float32 (n, d)."""
-
-    tokens: tuple[str, ...]
-    vectors: Vectors
-
-
-class OnnxEncoder(TokenEncoder):
+class OnnxEncoder(ExportedEncoder):
     """Encodes with the graph in `folder`. Safe to share between threads: a session's `run` is.
 
     `threads` bounds the cores that one call uses; 0 leaves the choice to the runtime. With `huge_pages` loading takes a
@@ -85,49 +59,20 @@ class OnnxEncoder(TokenEncoder):
         finally:
             checking.shutdown()
         self._inputs = [node.name for node in self._session.get_inputs()]
-        self._added = self._tokenizer.encode("").ids
 
     def _blocks(self, texts: list[str]) -> Iterator[tuple[list[int], Vectors]]:
         for positions, feed in self._feeds(texts, _BATCH):
             yield positions, self._session.run(["sentence_embedding"], feed)[0]
 
-    def encode_tokens(self, texts: list[str]) -> list[TokenVectors]:
-        """What the encoder makes of each token in its place, before pooling; no prefix is put before the texts.
-
-        Raises IndexDamaged when the graph does not give it.
-        """
+    def _hidden(self, texts: list[str]) -> Iterator[tuple[int, list[int], Vectors]]:
         if all(node.name != "token_embeddings" for node in self._session.get_outputs()):
             raise IndexDamaged(
                 f"The query encoder in '{self.folder}' gives no vectors of tokens: run 'concord rebuild' to write it "
                 "again."
             )
-        found: list[TokenVectors] = [TokenVectors((), np.empty((0, 0), np.float32))] * len(texts)
         for positions, feed in self._feeds(texts, _BATCH):
             block = self._session.run(["token_embeddings"], feed)[0]
             for position, ids, mask, vectors in zip(
-                positions, feed["input_ids"], feed["attention_mask"], block, strict=True
+                positions, feed["input_ids"], feed["attention_mask"] > 0, block, strict=True
             ):
-                kept = (mask > 0) & ~np.isin(ids, self._added)
-                names = tuple(self._tokenizer.id_to_token(id) for id in ids[kept].tolist())
-                found[position] = TokenVectors(names, unit(vectors[kept]))
-        return found
-
-
-def read_spec(folder: Path) -> EncoderSpec:
-    """The spec of the encoder that was exported into `folder`. Raises OSError, ValueError or TypeError."""
-    return EncoderSpec(**json.loads((folder / SPEC_FILE).read_text("utf-8")))
-
-
-def read_tokenizer(folder: Path) -> Any:
-    """Its tokenizer, which neither pads nor truncates. Raises whatever the tokenizers library finds."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
-def write_spec(folder: Path, spec: EncoderSpec) -> None:
-    """Write the spec file beside graph and tokenizer."""
-    (folder / SPEC_FILE).write_text(json.dumps(asdict(spec), indent=2) + "\n", "utf-8")
+                yield position, ids[mask].tolist(), vectors[mask]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .batching import TokenEncoder
 from .encoder import Vectors
 from .errors import EncoderError
-from .onnx_encoder import GRAPH_FILE, read_spec, read_tokenizer
+from .exported_encoder import GRAPH_FILE, read_spec, read_tokenizer
 
 __all__ = ["OpenVinoEncoder"]
 

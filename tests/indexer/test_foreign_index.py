@@ -13,7 +13,8 @@ from onnx import TensorProto, helper
 from indexer.checksums import write_sums
 from indexer.encoder import named_by_index
 from indexer.errors import EncoderError, IndexDamaged
-from indexer.onnx_encoder import GRAPH_FILE, OnnxEncoder
+from indexer.exported_encoder import GRAPH_FILE
+from indexer.onnx_encoder import OnnxEncoder
 
 
 @pytest.fixture

@@ -22,8 +22,9 @@ from indexer.build import BuildOptions, build_index
 from indexer.checksums import write_sums
 from indexer.encoder import DEFAULT_ENCODER, model_folder
 from indexer.errors import IndexDamaged, RerankerError, UsageError
+from indexer.exported_encoder import TokenVectors
 from indexer.manifest import encoder_folder, read_current
-from indexer.onnx_encoder import OnnxEncoder, TokenVectors
+from indexer.onnx_encoder import OnnxEncoder
 from search_app import SearchEngine
 from search_app.cli import main
 from search_app.cross_encoder import CrossEncoderReranker
@@ -91,7 +92,8 @@ def test_maxsim_is_its_definition(engine: SearchEngine, encoder_dir: Path) -> No
         joint = "" if article.title.endswith((".", "!", "?")) else "."
         expected = naive_maxsim(encoder_dir, query, f"{article.title}{joint} {article.text}")
         assert hit.rerank is not None
-        assert hit.rerank.score == pytest.approx(expected, abs=2e-4)
+        # Weights in 16 bits move it by some ten-thousandths.
+        assert hit.rerank.score == pytest.approx(expected, abs=1e-3)
     by_rank = sorted(hits, key=lambda hit: hit.rerank.rank if hit.rerank else 0)
     assert [hit.rerank.rank for hit in by_rank if hit.rerank] == list(range(1, len(hits) + 1))
     scores = [hit.rerank.score for hit in by_rank if hit.rerank]

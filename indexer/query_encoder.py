@@ -1,0 +1,21 @@
+"""Which form of the encoder in an index reads queries on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .exported_encoder import ExportedEncoder
+from .int16_encoder import INT16_FOLDER, Int16Encoder, runs_int16
+from .onnx_encoder import OnnxEncoder
+
+__all__ = ["load_query_encoder"]
+
+
+def load_query_encoder(folder: Path, *, threads: int = 0, huge_pages: bool = False) -> ExportedEncoder:
+    """The encoder in `folder`: in 16 bits where it has such weights and this machine runs them, else its graph.
+
+    For the others see OnnxEncoder; weights in 16 bits gain nothing from huge pages. Raises IndexDamaged.
+    """
+    if (folder / INT16_FOLDER).is_dir() and runs_int16():
+        return Int16Encoder(folder, threads=threads)
+    return OnnxEncoder(folder, threads=threads, huge_pages=huge_pages)
