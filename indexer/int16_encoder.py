@@ -6,11 +6,14 @@ processors of Intel's, where it brings Intel's library for them; elsewhere the i
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -48,9 +51,9 @@ class Int16Encoder(ExportedEncoder):
     """
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
-        import ctranslate2
-
         self.folder = folder
+        self._threads = threads
+        self._loading = Lock()
         model = folder / INT16_FOLDER
         try:
             # The graph is not read, and comparing its checksum would take a tenth of a short search.
@@ -63,12 +66,7 @@ class Int16Encoder(ExportedEncoder):
             fits = layout.positions >= self.spec.window and layout.dimension == self.spec.dimension
             if not fits or self._pooling not in POOLINGS:
                 raise ValueError(f"{layout} with '{self._pooling}' is not {self.spec}")  # noqa: TRY301
-            self._model = ctranslate2.Encoder(
-                str(model),
-                compute_type="int16",
-                inter_threads=os.cpu_count() or 1,
-                intra_threads=threads,
-            )
+            self._loaded = self._load()
         except IndexDamaged:
             raise
         except Exception as error:
@@ -76,6 +74,28 @@ class Int16Encoder(ExportedEncoder):
                 f"The query encoder in '{model}' cannot be loaded ({type(error).__name__}): "
                 "run 'concord rebuild' to write it again."
             ) from error
+
+    def _load(self) -> tuple[int, Any]:
+        """The process that the model's threads run in, and the model."""
+        import ctranslate2
+
+        folder = str(self.folder / INT16_FOLDER)
+        return os.getpid(), ctranslate2.Encoder(
+            folder, compute_type="int16", inter_threads=os.cpu_count() or 1, intra_threads=self._threads
+        )
+
+    def _model(self) -> Any:
+        """The model; after a fork a new one, because the threads of the old one are not in this process."""
+        process, model = self._loaded
+        if process == os.getpid():
+            return model
+        with self._loading:
+            process, model = self._loaded
+            if process != os.getpid():
+                # It would wait for its threads before it goes.
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(model))
+                self._loaded = self._load()
+            return self._loaded[1]
 
     def _blocks(self, texts: list[str]) -> Iterator[tuple[list[int], Vectors]]:
         for position, _, vectors in self._hidden(texts):
@@ -92,4 +112,4 @@ class Int16Encoder(ExportedEncoder):
                 )
             if ids:
                 # A copy: the array looks at memory that goes with the answer.
-                yield position, ids, np.array(self._model.forward_batch([ids]).last_hidden_state)[0]
+                yield position, ids, np.array(self._model().forward_batch([ids]).last_hidden_state)[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,22 @@ def test_a_text_has_the_very_same_vector_in_any_company(exported: Path) -> None:
     together = short.encode_passages(TEXTS)
     for text, vector in zip(TEXTS, together, strict=True):
         np.testing.assert_array_equal(short.encode_passages([text])[0], vector)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork")
+def test_an_encoder_goes_on_in_a_forked_process(exported: Path) -> None:
+    program = f"""
+import os, pathlib, numpy
+from indexer.int16_encoder import Int16Encoder
+encoder = Int16Encoder(pathlib.Path({str(exported)!r}), threads=1)
+before = encoder.encode_queries(["the ferry"])
+child = os.fork()
+assert (encoder.encode_queries(["the ferry"]) == before).all()
+if child:
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.split() == ["0"]
 
 
 def save_transformer(folder: Path, kind: str) -> Path:
