@@ -12,6 +12,7 @@ from indexer.version import VERSION
 __all__ = ["describe", "keep_to_cores", "resident_bytes"]
 
 _PACKAGES = (
+    "ctranslate2",
     "faiss-cpu",
     "numpy",
     "onnxruntime",

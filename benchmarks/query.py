@@ -1,13 +1,14 @@
 """How long a warm hybrid query takes, everything counted, and where the time goes.
 
 Usage: python -m benchmarks.query [--articles FILE | --index-dir DIR] [--engines whoosh,tantivy] [--queries 300]
-       [--rounds 3] [--json FILE]
+       [--rounds 3] [--graph] [--json FILE]
 
 Queries are beginnings of titles of the archive, 2 to 10 words, evenly spread over it, through SearchEngine.search with
 its defaults: parsing, encoding, both rankings, fusion, filters, snippets, highlights. The process is kept to one core.
 The first round meets every word for the first time and is given by itself; then come the warm rounds. The processor's
 time is given beside that of the wall; it says more on a machine that has other work. An engine that the index was not
-made with is derived from its store with `concord rebuild --lexical`, in a copy.
+made with is derived from its store with `concord rebuild --lexical`, in a copy. `--graph` adds what a machine gets that
+does not multiply 16-bit integers, and reads queries with the index's ONNX graph.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 
 from benchmarks.machine import describe, keep_to_cores, resident_bytes
 from benchmarks.report import concord, environment, index_of, options, over_rounds, save, titled
+from indexer import query_encoder
 from indexer.manifest import read_current
 
 
@@ -61,6 +63,7 @@ def ask(index_dir: Path, count: int, rounds: int) -> dict[str, Any]:
     status = engine.status()
     return {
         "lexical": status.lexical,
+        "query_encoder": status.query_encoder,
         "articles": status.articles,
         "passages": status.passages,
         "queries": len(queries),
@@ -86,18 +89,33 @@ def with_engine(index_dir: Path, engine: str, scratch: Path) -> Path:
     return copy
 
 
+def tell(row: dict[str, Any]) -> None:
+    """Print what was measured, for people."""
+    median, tail, first = row["median_ms"], row["p95_ms"], row["first_round"]
+    print(
+        f"{row['lexical']}, {row['query_encoder']}, {row['articles']:,} articles, {row['passages']:,} passages: median "
+        f"{median['median']} ms ({median['min']} to {median['max']}), 95th percentile {tail['median']} ms "
+        f"({tail['min']} to {tail['max']}), processor {row['processor_median_ms']} ms; first round "
+        f"{first['median_ms']} and {first['p95_ms']} ms; {row['resident_bytes']['afterwards'] / 1e6:.0f} MB"
+    )
+    print("  " + ", ".join(f"{stage} {value}" for stage, value in row["stages_median_ms"].items()))
+
+
 def main() -> None:
     """Measure and print."""
     parser = options(__doc__)
     parser.add_argument("--engines", default="", help="Lexical engines, with commas. [default: the index's own]")
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--graph", action="store_true", help="Also read queries with the ONNX graph.")
     parser.add_argument(
         "--one", type=Path, help=f"Measure this index in this process and print JSON: {__name__}'s own."
     )
     given = parser.parse_args()
     machine = describe()
     if given.one:
+        if given.graph:
+            query_encoder.runs_int16 = lambda: False
         print(json.dumps(ask(given.one, given.queries, given.rounds)))
         return
     rows = []
@@ -105,21 +123,13 @@ def main() -> None:
         scratch = Path(name)
         folder = index_of(given, scratch)
         for engine in given.engines.split(",") if given.engines else [read_current(folder).lexical]:
-            # A process for each, so that one's memory is not counted for the other.
             command = [sys.executable, "-m", "benchmarks.query", "--one", str(with_engine(folder, engine, scratch))]
             command += ["--queries", str(given.queries), "--rounds", str(given.rounds)]
-            run = subprocess.run(command, check=True, env=environment(), stdout=subprocess.PIPE, text=True)
-            row = json.loads(run.stdout)
-            rows.append(row)
-            median, tail = row["median_ms"], row["p95_ms"]
-            first = row["first_round"]
-            print(
-                f"{row['lexical']}, {row['articles']:,} articles, {row['passages']:,} passages: median "
-                f"{median['median']} ms ({median['min']} to {median['max']}), 95th percentile {tail['median']} ms "
-                f"({tail['min']} to {tail['max']}), processor {row['processor_median_ms']} ms; first round "
-                f"{first['median_ms']} and {first['p95_ms']} ms; {row['resident_bytes']['afterwards'] / 1e6:.0f} MB"
-            )
-            print("  " + ", ".join(f"{stage} {value}" for stage, value in row["stages_median_ms"].items()))
+            for way in [[], ["--graph"]] if given.graph else [[]]:
+                # A process for each, so that one's memory is not counted for the other.
+                run = subprocess.run(command + way, check=True, env=environment(), stdout=subprocess.PIPE, text=True)
+                rows.append(json.loads(run.stdout))
+                tell(rows[-1])
     save("query", {"command": "make bench-query", "machine": machine, "rows": rows}, given.out)
 
 

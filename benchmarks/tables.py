@@ -72,6 +72,7 @@ def query(found: Found) -> str:
         rows.append(
             (
                 f"{row['lexical']}, {row['articles']:,} articles, {row['passages']:,} passages",
+                row["query_encoder"],
                 _range(row["median_ms"], "ms"),
                 _range(row["p95_ms"], "ms"),
                 f"{first['median_ms']:g} and {first['p95_ms']:g} ms",
@@ -79,8 +80,12 @@ def query(found: Found) -> str:
             )
         )
         spent = sorted(row["stages_median_ms"].items(), key=lambda pair: -pair[1])
-        stages.append(f"{row['lexical']}: " + ", ".join(f"{name} {value:g}" for name, value in spent) + ".")
-    head = ("engine and archive", "median", "95th percentile", "first round, both", "memory")
+        stages.append(
+            f"{row['lexical']}, {row['query_encoder']}: "
+            + ", ".join(f"{name} {value:g}" for name, value in spent)
+            + "."
+        )
+    head = ("engine and archive", "queries encoded by", "median", "95th percentile", "first round, both", "memory")
     return table(head, rows) + "\n\nMedian milliseconds by stage, of the queries that have it: " + " ".join(stages)
 
 

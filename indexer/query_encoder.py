@@ -8,7 +8,7 @@ from .exported_encoder import ExportedEncoder
 from .int16_encoder import INT16_FOLDER, Int16Encoder, runs_int16
 from .onnx_encoder import OnnxEncoder
 
-__all__ = ["load_query_encoder"]
+__all__ = ["load_query_encoder", "query_runtime"]
 
 
 def load_query_encoder(folder: Path, *, threads: int = 0, huge_pages: bool = False) -> ExportedEncoder:
@@ -16,6 +16,15 @@ def load_query_encoder(folder: Path, *, threads: int = 0, huge_pages: bool = Fal
 
     For the others see OnnxEncoder; weights in 16 bits gain nothing from huge pages. Raises IndexDamaged.
     """
-    if (folder / INT16_FOLDER).is_dir() and runs_int16():
+    if _in_16_bits(folder):
         return Int16Encoder(folder, threads=threads)
     return OnnxEncoder(folder, threads=threads, huge_pages=huge_pages)
+
+
+def query_runtime(folder: Path) -> str:
+    """The library that `load_query_encoder` takes, and how precisely it computes: 'onnxruntime float32'."""
+    return "ctranslate2 int16" if _in_16_bits(folder) else "onnxruntime float32"
+
+
+def _in_16_bits(folder: Path) -> bool:
+    return (folder / INT16_FOLDER).is_dir() and runs_int16()

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from indexer.catalogue import NO_DATE
+from indexer.manifest import encoder_folder
+from indexer.query_encoder import query_runtime
 
 from .snapshot import Snapshot
 
@@ -21,6 +23,8 @@ __all__ = ["IndexStatus", "index_status"]
 class IndexStatus:
     """What an index is made of.
 
+    `query_encoder` is what reads queries on this machine, such as 'ctranslate2 int16', and `encoding_precision` what the
+    last long run encoded passages with.
     `vector_search` is 'exact', or 'codes' where large parts are searched by short codes first; `vector_recall` is then
     the share of an exact search's answer that it finds, measured when the index was written. Dates are ISO 8601, sizes
     bytes; `oldest` and `newest` are article dates; `stale` says why a newer generation does not answer, where there is
@@ -67,7 +71,11 @@ def index_status(snapshot: Snapshot, index_dir: Path, stale: str | None) -> Inde
         encoder=manifest.encoder.name,
         encoder_fingerprint=manifest.encoder.fingerprint,
         dimension=manifest.encoder.dimension,
-        query_encoder=manifest.query_encoder,
+        query_encoder=(
+            query_runtime(encoder_folder(index_dir, manifest.encoder))
+            if manifest.query_encoder == "onnx"
+            else "torch float32"
+        ),
         encoding_precision=manifest.encoding_precision,
         passage_window=manifest.chunking.window,
         passage_overlap=manifest.chunking.overlap,
