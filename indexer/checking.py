@@ -20,13 +20,14 @@ from .catalogue import FIELDS, Catalogue
 from .checksums import broken_files
 from .damage import batches, damaged_articles
 from .errors import ConcordError, IndexDamaged, IndexMismatch, IndexNotFound
+from .exported_encoder import MIN_EXPORT_COSINE
 from .faiss_index import FaissIndex
 from .generation import LEXICAL_FOLDER, VECTOR_FOLDER
+from .int16_encoder import INT16_FOLDER, Int16Encoder, check_int16, runs_int16
 from .lexical import Atom, LexicalIndex
 from .lexical_engines import open_lexical
 from .manifest import Manifest, current_generation, encoder_folder, generation_folder, read_current
 from .onnx_encoder import OnnxEncoder
-from .query_encoder import load_query_encoder
 from .store import Store
 from .vectors import VectorIndex
 
@@ -34,6 +35,7 @@ __all__ = ["CheckReport", "Problem", "check_index"]
 
 _SAMPLE = 100
 """Articles, evenly spread, that are looked up in both rankings by what they say."""
+_ASKED = ["Why did the harbour strike end without mediators?"]
 _WORDS = 3
 """The rarest words of an article, by which it is looked up."""
 _EVERY = 3
@@ -133,12 +135,22 @@ def _check(folder: Path, manifest: Manifest, problems: list[Problem], tell: Call
 
 def _check_encoder(folder: Path, manifest: Manifest) -> None:
     place = encoder_folder(folder, manifest.encoder)
-    load_query_encoder(place)
-    if not OnnxEncoder(place).spec.same_vectors(manifest.encoder):
+    graph = OnnxEncoder(place)
+    if not graph.spec.same_vectors(manifest.encoder):
         raise IndexDamaged(
             f"The query encoder in '{place}' is not the one that the index was made with: run 'concord rebuild' to "
             "write it again."
         )
+    expected = graph.encode_queries(_ASKED)
+    if (place / INT16_FOLDER).is_dir():
+        check_int16(place)
+        if runs_int16():
+            cosine = float((Int16Encoder(place).encode_queries(_ASKED) * expected).sum(axis=1).min())
+            if not cosine >= MIN_EXPORT_COSINE:
+                raise IndexDamaged(
+                    f"The two forms of the query encoder in '{place}' differ: cosine {cosine:.5f}, at least "
+                    f"{MIN_EXPORT_COSINE} is needed. Delete that folder and run 'concord rebuild' to write it again."
+                )
 
 
 def _check_store(folder: Path, manifest: Manifest, store: Store) -> Iterator[str]:

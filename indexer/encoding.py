@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .encoder import EncoderSpec, Vectors, fingerprint, model_folder
 from .errors import EncoderError, IndexDamaged, IndexMismatch
 from .export_process import export_apart
+from .int16_encoder import INT16_FOLDER, check_int16
 from .manifest import Recipe, encoder_folder
 from .onnx_encoder import OnnxEncoder
 from .runtimes import Runtime, candidates, fastest, sample
@@ -116,6 +117,8 @@ def carried_encoder(index_dir: Path, spec: EncoderSpec) -> OnnxEncoder | None:
         return None
     try:
         carried = OnnxEncoder(folder)
+        if (folder / INT16_FOLDER).is_dir():
+            check_int16(folder)
     except IndexDamaged as error:
         _log.warning("%s", error)
         return None

@@ -16,6 +16,7 @@ from .encoder import EncoderSpec, Vectors
 
 __all__ = [
     "GRAPH_FILE",
+    "MIN_EXPORT_COSINE",
     "SPEC_FILE",
     "TOKENIZER_FILE",
     "ExportedEncoder",
@@ -28,6 +29,8 @@ __all__ = [
 GRAPH_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
 SPEC_FILE = "encoder.json"
+MIN_EXPORT_COSINE = 0.9999
+"""How close what is exported must come to the original on every check text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ class FaissIndex:
         return np.concatenate(parts)
 
     def _positions(self, rows: Rows) -> Rows:
-        """Positions, counted through all segments, of the passages of articles."""
+        """Positions, counted through all segments, of the passages of articles that are in the catalogue."""
         first, counts = self._first[rows], self._first[rows + 1] - self._first[rows]
         # Each article's places in the sorted order follow one another.
         steps = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,6 +1,6 @@
 """Memory in pages of two megabytes, where Linux gives them to who asks.
 
-A query reads all weights of its encoder once, and all codes of the vectors. In pages of four kilobytes a good part of
+A query reads all weights of its layers once, and all codes of the vectors. In pages of four kilobytes a good part of
 that time goes into finding where they are. Libraries do not ask, so it is done for them.
 """
 

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import os
+import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
 from .checksums import check_folder
-from .encoder import Vectors
+from .encoder import EncoderSpec, Vectors
 from .errors import IndexDamaged
 from .exported_encoder import GRAPH_FILE, ExportedEncoder, read_spec, read_tokenizer
 from .int16_file import read_layout
 
-__all__ = ["INT16_FOLDER", "MODEL_FILE", "POOLING", "POOLINGS", "Int16Encoder", "runs_int16"]
+__all__ = ["INT16_FOLDER", "MODEL_FILE", "POOLING", "POOLINGS", "Int16Encoder", "check_int16", "runs_int16"]
 
 INT16_FOLDER = "int16"
 MODEL_FILE = "model.bin"
@@ -31,14 +35,21 @@ CONFIG_FILE = "config.json"
 POOLING = "pooling"
 """The name, in CTranslate2's own configuration, of how the vector of a text is made of those of its tokens."""
 POOLINGS = ("mean", "cls")
+_MOST_AT_ONCE = 16
+
+_log = logging.getLogger(__name__)
 
 
+@cache
 def runs_int16() -> bool:
     """Whether CTranslate2 is installed, and multiplies 16-bit integers on this processor."""
     if find_spec("ctranslate2") is None:
         return False
-    import ctranslate2
-
+    try:
+        import ctranslate2
+    except (ImportError, OSError) as error:
+        _log.warning("CTranslate2 is installed and cannot be loaded, so queries are read in 32 bits: %s", error)
+        return False
     return "int16" in ctranslate2.get_supported_compute_types("cpu")
 
 
@@ -47,55 +58,48 @@ class Int16Encoder(ExportedEncoder):
 
     Each text is encoded by itself: what a layer makes of a batch is scaled by its greatest number, so a vector would
     depend on the others. `threads` bounds the cores that one call uses; 0 leaves the choice to the runtime.
-    Raises IndexDamaged if a file is missing or is not what it should be.
+    Raises IndexDamaged if a file is missing or is not what it should be, also when something is encoded.
     """
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
         self.folder = folder
         self._threads = threads
+        self._model: Any = self._load()
         self._loading = Lock()
-        model = folder / INT16_FOLDER
+        _loaded.add(self)
+
+    def _load(self) -> Any:
+        import ctranslate2
+
+        folder = self.folder / INT16_FOLDER
         try:
             # The graph is not read, and comparing its checksum would take a tenth of a short search.
-            check_folder(folder, without=(GRAPH_FILE,))
-            self.spec = read_spec(folder)
-            self._tokenizer = read_tokenizer(folder)
-            self._pooling = json.loads((model / CONFIG_FILE).read_text("utf-8"))[POOLING]
-            layout = read_layout(model / MODEL_FILE)
-            self._vocabulary = layout.vocabulary
-            fits = layout.positions >= self.spec.window and layout.dimension == self.spec.dimension
-            if not fits or self._pooling not in POOLINGS:
-                raise ValueError(f"{layout} with '{self._pooling}' is not {self.spec}")  # noqa: TRY301
-            self._loaded = self._load()
+            check_folder(self.folder, without=(GRAPH_FILE,))
+            self.spec = read_spec(self.folder)
+            self._tokenizer = read_tokenizer(self.folder)
+            self._pooling, self._vocabulary = _look(folder, self.spec)
+            return ctranslate2.Encoder(
+                str(folder), compute_type="int16", inter_threads=_at_once(), intra_threads=self._threads
+            )
         except IndexDamaged:
             raise
         except Exception as error:
-            raise IndexDamaged(
-                f"The query encoder in '{model}' cannot be loaded ({type(error).__name__}): "
-                "run 'concord rebuild' to write it again."
-            ) from error
+            raise _unusable(folder, error) from error
 
-    def _load(self) -> tuple[int, Any]:
-        """The process that the model's threads run in, and the model."""
-        import ctranslate2
+    def _running(self) -> Any:
+        """The model; loaded again in a forked process."""
+        model = self._model
+        if model is None:
+            with self._loading:
+                model = self._model = self._model or self._load()
+        return model
 
-        folder = str(self.folder / INT16_FOLDER)
-        return os.getpid(), ctranslate2.Encoder(
-            folder, compute_type="int16", inter_threads=os.cpu_count() or 1, intra_threads=self._threads
-        )
-
-    def _model(self) -> Any:
-        """The model; after a fork a new one, because the threads of the old one are not in this process."""
-        process, model = self._loaded
-        if process == os.getpid():
-            return model
-        with self._loading:
-            process, model = self._loaded
-            if process != os.getpid():
-                # It would wait for its threads before it goes.
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(model))
-                self._loaded = self._load()
-            return self._loaded[1]
+    def after_fork(self) -> None:
+        """Forget the model in a forked process: its threads are in the other one."""
+        # Never freed, because it would wait for its threads first.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._model))
+        self._model = None
+        self._loading = Lock()
 
     def _blocks(self, texts: list[str]) -> Iterator[tuple[list[int], Vectors]]:
         for position, _, vectors in self._hidden(texts):
@@ -103,6 +107,7 @@ class Int16Encoder(ExportedEncoder):
             yield [position], pooled
 
     def _hidden(self, texts: list[str]) -> Iterator[tuple[int, list[int], Vectors]]:
+        model = self._running()
         for position, ids in enumerate(self._token_ids(texts)):
             # CTranslate2 would look up the vector of a token that it has none of in memory that is not its own.
             if max(ids, default=0) >= self._vocabulary:
@@ -110,6 +115,55 @@ class Int16Encoder(ExportedEncoder):
                     f"The query encoder in '{self.folder}' has {self._vocabulary:,} tokens, and its tokenizer knows "
                     "more: run 'concord rebuild' to write it again."
                 )
-            if ids:
+            if not ids:
+                continue
+            try:
                 # A copy: the array looks at memory that goes with the answer.
-                yield position, ids, np.array(self._model().forward_batch([ids]).last_hidden_state)[0]
+                vectors = np.array(model.forward_batch([ids]).last_hidden_state)[0]
+            except (RuntimeError, ValueError) as error:
+                raise _unusable(self.folder / INT16_FOLDER, error) from error
+            yield position, ids, vectors
+
+
+def check_int16(folder: Path) -> None:
+    """Raises IndexDamaged when the 16-bit weights of the encoder in `folder` are not what its spec says; needs no
+    CTranslate2."""
+    inner = folder / INT16_FOLDER
+    try:
+        _look(inner, read_spec(folder))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _unusable(inner, error) from error
+
+
+def _look(folder: Path, spec: EncoderSpec) -> tuple[str, int]:
+    """How the encoder pools, and how many tokens it has vectors of. Raises what `check_int16` catches."""
+    pooling = json.loads((folder / CONFIG_FILE).read_text("utf-8"))[POOLING]
+    layout = read_layout(folder / MODEL_FILE)
+    if not 1 <= spec.window <= layout.positions or layout.dimension != spec.dimension or pooling not in POOLINGS:
+        raise ValueError(f"{layout}, pooling '{pooling}', and not {spec.window} tokens of {spec.dimension} dimensions")
+    return pooling, layout.vocabulary
+
+
+def _unusable(folder: Path, error: Exception) -> IndexDamaged:
+    return IndexDamaged(
+        f"The query encoder in '{folder}' cannot be loaded ({type(error).__name__}: {str(error)[:300]}): "
+        "run 'concord rebuild' to write it again."
+    )
+
+
+def _at_once() -> int:
+    """Texts of different callers that are encoded at the same time: one for each core, within reason."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(cores, _MOST_AT_ONCE)
+
+
+_loaded: WeakSet[Int16Encoder] = WeakSet()
+
+
+def _forget_models() -> None:
+    for encoder in list(_loaded):
+        encoder.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_models)

@@ -65,7 +65,7 @@ def write_int16(model: SentenceTransformer, folder: Path) -> None:
         folder.mkdir()
         spec.save(str(folder))
         read_layout(folder / MODEL_FILE)
-    except Exception as error:
+    except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise EncoderError(f"CTranslate2 cannot take it over ({type(error).__name__}: {error}).") from error
 
 

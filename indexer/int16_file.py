@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -20,7 +21,9 @@ _INTEGERS = {_INT8: "<b", _INT16: "<h"}
 _MOST_VARIABLES = 10_000
 _VERSION = 6
 _SPEC = "TransformerEncoderSpec"
-_FREE_SETTINGS = {"encoder/activation", "encoder/embeddings_merge", "encoder/num_heads"}
+_WORDS, _TYPES = "encoder/embeddings_0/weight", "encoder/embeddings_1/weight"
+_MERGE = "encoder/embeddings_merge"
+_RANGES = {"encoder/activation": range(7), _MERGE: range(2), "encoder/num_heads": range(1, 1025)}
 _FIXED_SETTINGS = {"encoder/multi_query_attention": 0, "encoder/pre_norm": 0, "encoder/scale_embeddings": 0}
 
 
@@ -51,28 +54,41 @@ def read_layout(path: Path) -> Layout:
     settings = {name: item.value for name, item in variables.items() if item.value is not None}
     found = {name: (item.shape, item.kind) for name, item in variables.items() if name not in settings}
     try:
-        words = "encoder/embeddings_0/weight" if "encoder/embeddings_0/weight" in found else "encoder/embeddings/weight"
-        (vocabulary, dimension), _ = found[words]
+        (vocabulary, dimension), _ = found[_WORDS]
         (positions, _), _ = found["encoder/position_encodings/encodings"]
+        inner = found["encoder/layer_0/ffn/linear_0/weight"][0][0]
+        types = found[_TYPES][0][0] if _TYPES in found else 0
         heads = settings["encoder/num_heads"]
         layers = 1 + max(int(number) for name in found for number in re.findall(r"^encoder/layer_(\d+)/", name))
-        inner = found["encoder/layer_0/ffn/linear_0/weight"][0][0]
-        types = found.get("encoder/embeddings_1/weight", ((0, 0), _INT16))[0][0]
     except (KeyError, ValueError, IndexError) as error:
         raise ValueError(f"it is no query encoder ({error})") from error
-    if {name: settings[name] for name in settings.keys() - _FREE_SETTINGS} != _FIXED_SETTINGS:
-        raise ValueError("its settings are not those of a query encoder")
-    if heads < 1 or dimension % heads:
-        raise ValueError(f"its {heads} attention heads do not divide its {dimension} dimensions")
-    expected = _expected(words, vocabulary, types, positions, dimension, inner, layers)
+    _check_settings(settings, dimension, heads, merged=types > 0)
+    if layers > len(found):
+        raise ValueError(f"it names {layers:,} layers and has {len(found):,} parts")
+    expected = _expected(vocabulary, types, positions, dimension, inner, layers)
     if found != expected:
         wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
         raise ValueError(f"{len(wrong)} of its parts have not the size that the others ask for, such as '{wrong[0]}'")
     return Layout(layers, vocabulary, positions, dimension)
 
 
+def _check_settings(settings: Mapping[str, int], dimension: int, heads: int, *, merged: bool) -> None:
+    fixed = dict(_FIXED_SETTINGS)
+    if merged:
+        fixed[_MERGE] = 1
+    for name, value in settings.items():
+        if name not in {*fixed, *_RANGES} or (name in fixed and value != fixed[name]):
+            raise ValueError(f"no query encoder has '{name[:80]}' of {value}")
+        if name in _RANGES and value not in _RANGES[name]:
+            raise ValueError(f"its '{name}' is {value}, and may be from {_RANGES[name][0]} to {_RANGES[name][-1]}")
+    if missing := sorted({*fixed, *_RANGES} - {_MERGE} - settings.keys()):
+        raise ValueError(f"it has no '{missing[0]}'")
+    if dimension % heads:
+        raise ValueError(f"its {heads} attention heads do not divide its {dimension} dimensions")
+
+
 def _expected(
-    words: str, vocabulary: int, types: int, positions: int, dimension: int, inner: int, layers: int
+    vocabulary: int, types: int, positions: int, dimension: int, inner: int, layers: int
 ) -> dict[str, tuple[tuple[int, ...], int]]:
     """Shape and kind of every variable but the settings."""
     expected: dict[str, tuple[tuple[int, ...], int]] = {}
@@ -89,9 +105,9 @@ def _expected(
         for part in ("beta", "gamma"):
             expected[f"{name}/{part}"] = ((dimension,), _FLOAT32)
 
-    weights(words, vocabulary, dimension)
+    weights(_WORDS, vocabulary, dimension)
     if types:
-        weights("encoder/embeddings_1/weight", types, dimension)
+        weights(_TYPES, types, dimension)
     expected["encoder/position_encodings/encodings"] = ((positions, dimension), _FLOAT32)
     norm("encoder/layernorm_embedding")
     for n in range(layers):
@@ -116,7 +132,7 @@ def _variables(stream: BinaryIO, size: int) -> dict[str, _Variable]:
         name = _name(stream)
         shape = tuple(_number(stream, "<I") for _ in range(_number(stream, "<B")))
         kind, length = _number(stream, "<B"), _number(stream, "<I")
-        if name in variables or length != math.prod(shape) * _ITEM_SIZES.get(kind, 0):
+        if name in variables or not length or length != math.prod(shape) * _ITEM_SIZES.get(kind, 0):
             raise ValueError(f"its '{name[:80]}' has {length:,} bytes, which do not fit its shape {shape}")
         value = None
         if kind in _INTEGERS and not shape:
@@ -139,4 +155,7 @@ def _number(stream: BinaryIO, form: str) -> int:
 
 def _name(stream: BinaryIO) -> str:
     data = stream.read(_number(stream, "<H"))
-    return data.rstrip(b"\0").decode("ascii", "replace")
+    # CTranslate2 reads on until a zero, wherever that is.
+    if data.find(b"\0") != len(data) - 1:
+        raise ValueError(f"a name in it does not end where it should: {data[:80]!r}")
+    return data[:-1].decode("ascii", "replace")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
+from .errors import IndexDamaged
 from .exported_encoder import ExportedEncoder
 from .int16_encoder import INT16_FOLDER, Int16Encoder, runs_int16
 from .onnx_encoder import OnnxEncoder
@@ -11,13 +13,20 @@ from .onnx_encoder import OnnxEncoder
 __all__ = ["load_query_encoder", "query_runtime"]
 
 
+_log = logging.getLogger(__name__)
+
+
 def load_query_encoder(folder: Path, *, threads: int = 0, huge_pages: bool = False) -> ExportedEncoder:
     """The encoder in `folder`: in 16 bits where it has such weights and this machine runs them, else its graph.
 
-    For the others see OnnxEncoder; weights in 16 bits gain nothing from huge pages. Raises IndexDamaged.
+    The graph answers too when the others cannot be loaded, and the log says so; but not when one of their files is
+    damaged. For the parameters see OnnxEncoder; weights in 16 bits gain nothing from huge pages. Raises IndexDamaged.
     """
     if _in_16_bits(folder):
-        return Int16Encoder(folder, threads=threads)
+        try:
+            return Int16Encoder(folder, threads=threads)
+        except IndexDamaged as error:
+            _log.warning("Queries are read in 32 bits: %s", error)
     return OnnxEncoder(folder, threads=threads, huge_pages=huge_pages)
 
 

@@ -18,7 +18,7 @@ from .batching import BatchEncoder, by_length
 from .checksums import write_sums
 from .encoder import EncoderSpec, Vectors, background_cosine, fingerprint, model_folder
 from .errors import EncoderError, IndexDamaged
-from .exported_encoder import GRAPH_FILE, TOKENIZER_FILE, write_spec
+from .exported_encoder import GRAPH_FILE, MIN_EXPORT_COSINE, TOKENIZER_FILE, write_spec
 from .files import drafted
 from .int16_encoder import INT16_FOLDER, Int16Encoder, runs_int16
 from .int16_export import write_int16
@@ -28,8 +28,6 @@ __all__ = ["TorchEncoder", "export", "has_gpu", "quieten"]
 
 _log = logging.getLogger(__name__)
 
-MIN_EXPORT_COSINE = 0.9999
-"""How close the exported graph must come to the original on every check text."""
 _BATCH = 32
 _GPU_BATCH = 256
 _CHECK_TEXTS = [
@@ -168,11 +166,13 @@ def _add_int16(encoder: TorchEncoder, draft: Path, expected: Vectors) -> None:
     try:
         write_int16(encoder._model, draft / INT16_FOLDER)
         write_sums(draft)
-        if (cosine := _least_cosine(Int16Encoder(draft), expected)) < MIN_EXPORT_COSINE:
+        cosine = _least_cosine(Int16Encoder(draft), expected)
+        if not cosine >= MIN_EXPORT_COSINE:  # which no number is not either
             raise EncoderError(f"Its vectors stray from the original: cosine {cosine:.5f}.")  # noqa: TRY301
     except (EncoderError, IndexDamaged) as error:
         _log.info("The encoder '%s' stays in 32 bits. %s", encoder.name, error)
-        shutil.rmtree(draft / INT16_FOLDER, ignore_errors=True)
+        if (draft / INT16_FOLDER).exists():
+            shutil.rmtree(draft / INT16_FOLDER)
         write_sums(draft)
 
 

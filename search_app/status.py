@@ -23,12 +23,11 @@ __all__ = ["IndexStatus", "index_status"]
 class IndexStatus:
     """What an index is made of.
 
-    `query_encoder` is what reads queries on this machine, such as 'ctranslate2 int16', and `encoding_precision` what the
-    last long run encoded passages with.
-    `vector_search` is 'exact', or 'codes' where large parts are searched by short codes first; `vector_recall` is then
-    the share of an exact search's answer that it finds, measured when the index was written. Dates are ISO 8601, sizes
-    bytes; `oldest` and `newest` are article dates; `stale` says why a newer generation does not answer, where there is
-    one that cannot be opened."""
+    `query_encoder` is what reads queries on this machine, such as 'ctranslate2 int16', and `encoding_precision` what
+    encoded passages in the last run. `vector_search` is 'exact', or 'codes' where large parts are searched by short
+    codes first; `vector_recall` is then the share of an exact search's answer that it finds, measured when the index
+    was written. Dates are ISO 8601, sizes bytes; `oldest` and `newest` are article dates; `stale` says why a newer
+    generation does not answer, where there is one that cannot be opened."""
 
     generation: int
     created_at: str

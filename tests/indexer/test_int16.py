@@ -18,16 +18,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from indexer import query_encoder
+from indexer.checking import check_index
 from indexer.checksums import write_sums
 from indexer.encoder import DEFAULT_ENCODER
 from indexer.errors import IndexDamaged
-from indexer.exported_encoder import TOKENIZER_FILE
-from indexer.int16_encoder import INT16_FOLDER, MODEL_FILE, Int16Encoder, runs_int16
+from indexer.exported_encoder import SPEC_FILE, TOKENIZER_FILE
+from indexer.generation import rebuild
+from indexer.int16_encoder import INT16_FOLDER, MODEL_FILE, Int16Encoder, check_int16, runs_int16
 from indexer.int16_export import in_16_bits
 from indexer.int16_file import Layout, read_layout
 from indexer.onnx_encoder import OnnxEncoder
 from indexer.query_encoder import load_query_encoder
 from indexer.torch_encoder import TorchEncoder, export
+from tests.archive import Archive, story
 from tests.tiny_encoder import BUNDLED, export_once, save_model
 
 pytestmark = pytest.mark.skipif(not runs_int16(), reason="CTranslate2 has no 16-bit integers on this processor")
@@ -177,6 +180,17 @@ def edited(data: bytes, name: str, edit: Callable[[bytes], bytes]) -> bytes:
     return data[:at] + edit(data[at:])
 
 
+def with_variable(data: bytes, name: str, shape: tuple[int, ...], content: bytes) -> bytes:
+    """A model file with one more variable of 16-bit integers, at its end."""
+    at = data.index(b"TransformerEncoderSpec\0") + 23 + 4
+    (count,) = struct.unpack("<I", data[at : at + 4])
+    head = (
+        struct.pack("<H", len(name) + 1) + name.encode() + b"\0" + struct.pack(f"<B{len(shape)}I", len(shape), *shape)
+    )
+    added = head + struct.pack("<BI", 2, len(content)) + content
+    return data[:at] + struct.pack("<I", count + 1) + data[at + 4 : -4] + added + data[-4:]
+
+
 WORDS, HEADS = "encoder/embeddings_0/weight", "encoder/num_heads"
 
 
@@ -196,6 +210,17 @@ WORDS, HEADS = "encoder/embeddings_0/weight", "encoder/num_heads"
         lambda data: data.replace(b"encoder/layer_3/ffn/linear_1/bias", b"encoder/layer_3/ffn/linear_1/bios"),
         lambda data: data.replace(b"encoder/layer_5/", b"encoder/layer_6/"),
         lambda data: data.replace(b"encoder/num_heads", b"encoder/num_leads"),
+        lambda data: edited(data, "encoder/activation", lambda tail: tail[:6] + b"\x63" + tail[7:]),
+        lambda data: edited(data, "encoder/embeddings_merge", lambda tail: tail[:6] + b"\x00" + tail[7:]),
+        # A name that goes on where this project's reader would stop, and one that has no end.
+        lambda data: data.replace(b"encoder/pre_norm\0", b"encoder/pre\0norm\0"),
+        lambda data: data.replace(b"encoder/pre_norm\0", b"encoder/pre_normx"),
+        lambda data: with_variable(data, "encoder/layer_9999999999/x", (1,), b"\0\0"),
+        lambda data: with_variable(
+            data, "encoder/layer_0/ffn/linear_0/weight_packed", (1536, 384), bytes(2 * 1536 * 384)
+        ),
+        lambda data: with_variable(data, "encoder/none", (0,), b""),
+        lambda data: with_variable(data, "encoder/none", (2, 2), bytes(6)),
     ],
 )
 def test_a_file_that_is_not_what_it_says_is_not_loaded(copied: Path, edit: Callable[[bytes], bytes]) -> None:
@@ -207,6 +232,9 @@ def test_a_file_that_is_not_what_it_says_is_not_loaded(copied: Path, edit: Calla
     write_sums(copied)
     with pytest.raises(IndexDamaged, match="cannot be loaded"):
         Int16Encoder(copied)
+    with pytest.raises(IndexDamaged, match="cannot be loaded"):
+        check_int16(copied)
+    assert isinstance(load_query_encoder(copied), OnnxEncoder)
 
 
 @given(st.lists(st.tuples(st.integers(0, 399), st.integers(0, 255)), min_size=1, max_size=3))
@@ -237,6 +265,53 @@ def test_tokens_that_the_weights_lack_are_not_looked_up(copied: Path) -> None:
     write_sums(copied)
     with pytest.raises(IndexDamaged, match="its tokenizer knows more"):
         Int16Encoder(copied).encode_queries(["the ferry"])
+
+
+@pytest.mark.parametrize("window", [0, -1, 513])
+def test_a_window_that_the_weights_lack_is_refused(copied: Path, window: int) -> None:
+    spec = json.loads((copied / SPEC_FILE).read_text("utf-8"))
+    (copied / SPEC_FILE).write_text(json.dumps({**spec, "window": window}), "utf-8")
+    write_sums(copied)
+    with pytest.raises(IndexDamaged, match="cannot be loaded"):
+        Int16Encoder(copied)
+
+
+def test_a_check_compares_both_forms_of_the_encoder(tmp_path: Path) -> None:
+    archive = Archive(tmp_path, tmp_path / "index", DEFAULT_ENCODER)
+    archive.write_lines("news.jsonl", [story("a", "amber"), story("b", "basalt")])
+    archive.index()
+    assert not check_index(archive.index_dir).problems
+    (folder,) = archive.index_dir.glob("encoders/*")
+    path = folder / INT16_FOLDER / MODEL_FILE
+    data = bytearray(path.read_bytes())
+    start = data.index(b"layer_0/ffn/linear_0/weight\0") + 60
+    data[start : start + 200_000] = data[start + 200_000 : start + 400_000]
+    path.write_bytes(bytes(data))
+    write_sums(folder)
+    (problem,) = check_index(archive.index_dir).problems
+    assert (problem.part, "differ" in problem.message) == ("encoder", True)
+
+
+def test_a_rebuild_writes_weights_again_that_cannot_be_loaded(tmp_path: Path) -> None:
+    archive = Archive(tmp_path, tmp_path / "index", DEFAULT_ENCODER)
+    archive.write_lines("news.jsonl", [story("a", "amber")])
+    archive.index()
+    (folder,) = archive.index_dir.glob("encoders/*")
+    (folder / INT16_FOLDER / MODEL_FILE).write_bytes(b"nothing")
+    write_sums(folder)
+    assert archive.open().status().articles == 1
+    rebuild(archive.index_dir)
+    assert isinstance(load_query_encoder(folder), Int16Encoder)
+
+
+def test_a_library_that_cannot_be_loaded_is_done_without(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ctranslate2", None)
+    runs_int16.cache_clear()
+    try:
+        assert not runs_int16()
+        assert isinstance(load_query_encoder(exported), OnnxEncoder)
+    finally:
+        runs_int16.cache_clear()
 
 
 def test_damage_is_found_before_anything_is_loaded(copied: Path) -> None:
