@@ -8,18 +8,21 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from .checksums import check_folder
 from .encoder import EncoderSpec, Vectors, fingerprint, model_folder
 from .errors import EncoderError, IndexDamaged, IndexMismatch
 from .export_process import export_apart
+from .exported_encoder import ExportedEncoder
 from .int16_encoder import INT16_FOLDER, check_int16
 from .manifest import Recipe, encoder_folder
 from .onnx_encoder import OnnxEncoder
+from .query_encoder import load_query_encoder
 from .runtimes import Runtime, candidates, fastest, sample
 
 if TYPE_CHECKING:
     from .torch_encoder import TorchEncoder
 
-__all__ = ["LONG_RUN", "PassageEncoder", "carried_encoder", "prepare_encoder"]
+__all__ = ["LONG_RUN", "PassageEncoder", "carried_encoder", "is_exported", "prepare_encoder"]
 
 _log = logging.getLogger(__name__)
 
@@ -31,16 +34,15 @@ LONG_RUN = 384
 class PassageEncoder:
     """Encodes the passages of one run; safe to share between threads.
 
-    It starts with the exported encoder in float32, which is there at once, or the original where that cannot be
-    exported. The first time that it is given LONG_RUN passages it measures what this machine does fastest, and changes
-    over to that.
+    It starts with the exported encoder as it reads queries, which is there at once, or the original where that cannot
+    be exported. The first time that it is given LONG_RUN passages it measures what this machine does fastest, and
+    changes over to that.
     """
 
-    def __init__(self, name: str, encoder: OnnxEncoder | TorchEncoder) -> None:
+    def __init__(self, name: str, encoder: ExportedEncoder | TorchEncoder) -> None:
         self.spec = encoder.spec
         self._name = name
-        kind = "onnxruntime" if isinstance(encoder, OnnxEncoder) else "torch"
-        self._runtime = Runtime(f"{kind} float32", encoder)
+        self._runtime = Runtime(encoder.runtime, encoder)
         self._measured = False
         self._measuring = Lock()
 
@@ -70,23 +72,27 @@ class PassageEncoder:
         self._runtime.encoder.close()
 
 
-def prepare_encoder(index_dir: Path, recipe: Recipe | None, name: str) -> tuple[PassageEncoder, str]:
+def prepare_encoder(
+    index_dir: Path, recipe: Recipe | None, name: str, *, again: bool = False
+) -> tuple[PassageEncoder, str]:
     """The encoder for a run, exported into the index if it is not there yet, and how queries are to be encoded.
 
-    `recipe` is that of the index, None for a new one. Returns the encoder and 'onnx' or 'torch'. Raises IndexMismatch
-    when the index was made with another encoder, and EncoderError when the encoder cannot be loaded.
+    `recipe` is that of the index, None for a new one. With `again` it is exported whatever is there. Returns the
+    encoder and 'onnx' or 'torch'. Raises IndexMismatch when the index was made with another encoder, and EncoderError
+    when the encoder cannot be loaded.
     """
     folder = model_folder(name)
     print_of_folder = fingerprint(folder) if folder else None
     if recipe is not None:
         _same_encoder(index_dir, recipe.encoder, name, print_of_folder)
-        if recipe.query_encoder == "onnx" and (carried := carried_encoder(index_dir, recipe.encoder)) is not None:
+        carried = None if again or recipe.query_encoder != "onnx" else carried_encoder(index_dir, recipe.encoder)
+        if carried is not None:
             return PassageEncoder(name, carried), "onnx"
     failure = ""
     if recipe is None and "torch" not in sys.modules and sys.executable:
         exported, failure = export_apart(name, index_dir)
         if not failure:
-            return PassageEncoder(name, OnnxEncoder(encoder_folder(index_dir, exported))), "onnx"
+            return PassageEncoder(name, load_query_encoder(encoder_folder(index_dir, exported))), "onnx"
     from .torch_encoder import TorchEncoder, export
 
     original = TorchEncoder(name)
@@ -98,10 +104,11 @@ def prepare_encoder(index_dir: Path, recipe: Recipe | None, name: str) -> tuple[
     spec = recipe.encoder if recipe is not None else original.spec
     if recipe is not None and recipe.query_encoder == "torch":
         return PassageEncoder(name, original), "torch"
-    if (carried := carried_encoder(index_dir, spec)) is None:
+    carried = None if again else carried_encoder(index_dir, spec)
+    if carried is None:
         try:
             export(original, encoder_folder(index_dir, spec))
-            carried = OnnxEncoder(encoder_folder(index_dir, spec))
+            carried = load_query_encoder(encoder_folder(index_dir, spec))
         except EncoderError as error:
             if recipe is not None:
                 raise
@@ -110,19 +117,34 @@ def prepare_encoder(index_dir: Path, recipe: Recipe | None, name: str) -> tuple[
     return PassageEncoder(name, carried), "onnx"
 
 
-def carried_encoder(index_dir: Path, spec: EncoderSpec) -> OnnxEncoder | None:
-    """The encoder that the index carries, None when there is none, or none that is sound and makes such vectors."""
+def carried_encoder(index_dir: Path, spec: EncoderSpec) -> ExportedEncoder | None:
+    """The encoder that the index carries, None when there is none, or none that is as it was written and makes such
+    vectors."""
     folder = encoder_folder(index_dir, spec)
     if not folder.is_dir():
         return None
     try:
-        carried = OnnxEncoder(folder)
-        if (folder / INT16_FOLDER).is_dir():
-            check_int16(folder)
+        check_folder(folder)  # all of it, whatever this machine loads
+        carried = load_query_encoder(folder)
     except IndexDamaged as error:
         _log.warning("%s", error)
         return None
     return carried if carried.spec.same_vectors(spec) else None
+
+
+def is_exported(index_dir: Path, spec: EncoderSpec) -> bool:
+    """Whether the index carries an encoder that makes such vectors, and can be loaded in each of its forms."""
+    folder = encoder_folder(index_dir, spec)
+    if not folder.is_dir():
+        return False
+    try:
+        graph = OnnxEncoder(folder)
+        if (folder / INT16_FOLDER).is_dir():
+            check_int16(folder)
+    except IndexDamaged as error:
+        _log.warning("%s", error)
+        return False
+    return graph.spec.same_vectors(spec)
 
 
 def _same_encoder(index_dir: Path, spec: EncoderSpec, name: str, found: str | None) -> None:

@@ -37,7 +37,7 @@ def export_apart(name: str, index_dir: Path) -> tuple[EncoderSpec, str]:
 
 
 def _export(name: str, index_dir: Path) -> dict[str, object]:
-    from .encoding import carried_encoder
+    from .encoding import is_exported
     from .manifest import encoder_folder
     from .torch_encoder import TorchEncoder, export
 
@@ -46,7 +46,7 @@ def _export(name: str, index_dir: Path) -> dict[str, object]:
     except EncoderError as error:
         return {"error": str(error)}
     failure = ""
-    if carried_encoder(index_dir, encoder.spec) is None:
+    if not is_exported(index_dir, encoder.spec):
         try:
             export(encoder, encoder_folder(index_dir, encoder.spec))
         except EncoderError as error:

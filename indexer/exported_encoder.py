@@ -43,9 +43,13 @@ class TokenVectors:
 
 
 class ExportedEncoder(TokenEncoder):
-    """An encoder out of `folder`, which encodes whole texts and their single tokens; subclasses set `folder` too."""
+    """An encoder out of `folder`, which encodes whole texts and their single tokens; subclasses set both attributes.
+
+    `runtime` is the library and how precisely it computes: 'onnxruntime float32'.
+    """
 
     folder: Path
+    runtime: str
 
     @abstractmethod
     def _hidden(self, texts: list[str]) -> Iterator[tuple[int, list[int], Vectors]]:

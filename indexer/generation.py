@@ -16,7 +16,7 @@ from .checksums import FileSum, files_below, sum_file
 from .damage import damaged_articles
 from .derive_process import parts_of
 from .encoder import named_by_index
-from .encoding import carried_encoder, prepare_encoder
+from .encoding import is_exported, prepare_encoder
 from .errors import IndexDamaged, IndexMismatch, IndexNotFound
 from .faiss_index import update_vectors
 from .files import drafted, writing
@@ -181,8 +181,8 @@ def rebuild(
             if noted is None:
                 raise IndexDamaged.broken_store(folder, "nothing in it says which encoder made its vectors")
             recipe = Recipe.from_json(noted)
-            if recipe.query_encoder == "onnx" and carried_encoder(folder, recipe.encoder) is None:
-                prepare_encoder(folder, recipe, named_by_index(recipe.encoder.name, folder))
+            if recipe.query_encoder == "onnx" and not is_exported(folder, recipe.encoder):
+                prepare_encoder(folder, recipe, named_by_index(recipe.encoder.name, folder), again=True)
             folders = [int(found.name) for found in generation_folders(folder)]
             target = max([answering, *folders[:1]]) + 1
             with store.transaction():

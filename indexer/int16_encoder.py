@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,6 +36,7 @@ CONFIG_FILE = "config.json"
 POOLING = "pooling"
 """The name, in CTranslate2's own configuration, of how the vector of a text is made of those of its tokens."""
 POOLINGS = ("mean", "cls")
+_CONFIG = {POOLING, "bos_token", "eos_token", "layer_norm_epsilon", "multi_query_attention", "unk_token"}
 _MOST_AT_ONCE = 16
 
 _log = logging.getLogger(__name__)
@@ -57,16 +59,22 @@ class Int16Encoder(ExportedEncoder):
     """Encodes with the 16-bit weights in `folder`; safe to share between threads.
 
     Each text is encoded by itself: what a layer makes of a batch is scaled by its greatest number, so a vector would
-    depend on the others. `threads` bounds the cores that one call uses; 0 leaves the choice to the runtime.
+    depend on the others. `threads` bounds the cores that one call uses; with 0 every core encodes a text of its own.
     Raises IndexDamaged if a file is missing or is not what it should be, also when something is encoded.
     """
+
+    runtime = "ctranslate2 int16"
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
         self.folder = folder
         self._threads = threads
         self._model: Any = self._load()
-        self._loading = Lock()
+        self._start_threads()
         _loaded.add(self)
+
+    def _start_threads(self) -> None:
+        self._loading = Lock()
+        self._pool = None if self._threads else ThreadPoolExecutor(_at_once(), "encode")
 
     def _load(self) -> Any:
         import ctranslate2
@@ -79,7 +87,7 @@ class Int16Encoder(ExportedEncoder):
             self._tokenizer = read_tokenizer(self.folder)
             self._pooling, self._vocabulary = _look(folder, self.spec)
             return ctranslate2.Encoder(
-                str(folder), compute_type="int16", inter_threads=_at_once(), intra_threads=self._threads
+                str(folder), compute_type="int16", inter_threads=_at_once(), intra_threads=self._threads or 1
             )
         except IndexDamaged:
             raise
@@ -99,7 +107,13 @@ class Int16Encoder(ExportedEncoder):
         # Never freed, because it would wait for its threads first.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._model))
         self._model = None
-        self._loading = Lock()
+        self._start_threads()
+
+    def close(self) -> None:
+        """See BatchEncoder."""
+        super().close()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
     def _blocks(self, texts: list[str]) -> Iterator[tuple[list[int], Vectors]]:
         for position, _, vectors in self._hidden(texts):
@@ -107,22 +121,24 @@ class Int16Encoder(ExportedEncoder):
             yield [position], pooled
 
     def _hidden(self, texts: list[str]) -> Iterator[tuple[int, list[int], Vectors]]:
-        model = self._running()
-        for position, ids in enumerate(self._token_ids(texts)):
-            # CTranslate2 would look up the vector of a token that it has none of in memory that is not its own.
-            if max(ids, default=0) >= self._vocabulary:
-                raise IndexDamaged(
-                    f"The query encoder in '{self.folder}' has {self._vocabulary:,} tokens, and its tokenizer knows "
-                    "more: run 'concord rebuild' to write it again."
-                )
-            if not ids:
-                continue
-            try:
-                # A copy: the array looks at memory that goes with the answer.
-                vectors = np.array(model.forward_batch([ids]).last_hidden_state)[0]
-            except (RuntimeError, ValueError) as error:
-                raise _unusable(self.folder / INT16_FOLDER, error) from error
+        read = [(position, ids) for position, ids in enumerate(self._token_ids(texts)) if ids]
+        together = self._pool.map if self._pool is not None and len(read) > 1 else map
+        for (position, ids), vectors in zip(read, together(self._forward, [ids for _, ids in read]), strict=True):
             yield position, ids, vectors
+
+    def _forward(self, ids: list[int]) -> Vectors:
+        # CTranslate2 would look up the vector of a token that it has none of in memory that is not its own.
+        if max(ids) >= self._vocabulary:
+            raise IndexDamaged(
+                f"The query encoder in '{self.folder}' has {self._vocabulary:,} tokens, and its tokenizer knows more: "
+                "run 'concord rebuild' to write it again."
+            )
+        try:
+            # A copy: the array looks at memory that goes with the answer.
+            vectors: Vectors = np.array(self._running().forward_batch([ids]).last_hidden_state)[0]
+        except (RuntimeError, ValueError) as error:
+            raise _unusable(self.folder / INT16_FOLDER, error) from error
+        return vectors
 
 
 def check_int16(folder: Path) -> None:
@@ -131,13 +147,16 @@ def check_int16(folder: Path) -> None:
     inner = folder / INT16_FOLDER
     try:
         _look(inner, read_spec(folder))
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise _unusable(inner, error) from error
 
 
 def _look(folder: Path, spec: EncoderSpec) -> tuple[str, int]:
     """How the encoder pools, and how many tokens it has vectors of. Raises what `check_int16` catches."""
-    pooling = json.loads((folder / CONFIG_FILE).read_text("utf-8"))[POOLING]
+    config = json.loads((folder / CONFIG_FILE).read_text("utf-8"))
+    pooling = config[POOLING]
+    if not config.keys() <= _CONFIG:
+        raise ValueError(f"no query encoder has the settings {sorted(config.keys() - _CONFIG)}")
     layout = read_layout(folder / MODEL_FILE)
     if not 1 <= spec.window <= layout.positions or layout.dimension != spec.dimension or pooling not in POOLINGS:
         raise ValueError(f"{layout}, pooling '{pooling}', and not {spec.window} tokens of {spec.dimension} dimensions")

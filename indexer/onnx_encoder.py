@@ -26,6 +26,8 @@ class OnnxEncoder(ExportedEncoder):
     Raises IndexDamaged if a file is missing or is not what it should be.
     """
 
+    runtime = "onnxruntime float32"
+
     def __init__(self, folder: Path, *, threads: int = 0, huge_pages: bool = False) -> None:
         import onnxruntime
 

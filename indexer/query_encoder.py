@@ -31,8 +31,8 @@ def load_query_encoder(folder: Path, *, threads: int = 0, huge_pages: bool = Fal
 
 
 def query_runtime(folder: Path) -> str:
-    """The library that `load_query_encoder` takes, and how precisely it computes: 'onnxruntime float32'."""
-    return "ctranslate2 int16" if _in_16_bits(folder) else "onnxruntime float32"
+    """The runtime of what `load_query_encoder` gives, without loading it."""
+    return Int16Encoder.runtime if _in_16_bits(folder) else OnnxEncoder.runtime
 
 
 def _in_16_bits(folder: Path) -> bool:

@@ -16,12 +16,12 @@ import numpy as np
 
 from .batching import BatchEncoder, by_length
 from .errors import EncoderError
-from .onnx_encoder import OnnxEncoder
+from .exported_encoder import ExportedEncoder
 
 __all__ = ["MIN_COSINE", "MIN_GAIN", "Runtime", "candidates", "fastest", "sample"]
 
 MIN_COSINE = 0.999
-"""How close every vector of the sample must come to that of the encoder in float32."""
+"""How close every vector of the sample must come to that of the encoder which a run begins with."""
 MIN_GAIN = 1.1
 """How many times as fast a runtime must be for a run to change over to it."""
 _SAMPLE_PER_CORE = 24
@@ -47,7 +47,7 @@ def candidates(model: str, encoder: BatchEncoder) -> list[Callable[[], Runtime]]
     found: list[Callable[[], Runtime]] = []
     if _may_have_gpu():
         found.append(lambda: _on_gpu(model))
-    if isinstance(encoder, OnnxEncoder) and find_spec("openvino") is not None:
+    if isinstance(encoder, ExportedEncoder) and find_spec("openvino") is not None:
         folder = encoder.folder
         found.append(lambda: _openvino(folder))
     else:
@@ -58,8 +58,8 @@ def candidates(model: str, encoder: BatchEncoder) -> list[Callable[[], Runtime]]
 def fastest(current: Runtime, others: Sequence[Callable[[], Runtime]], texts: list[str]) -> Runtime:
     """The runtime that encodes `texts` fastest, of those that keep every vector of `current`; the others are closed.
 
-    `current` encodes in float32. Another one has to be MIN_GAIN times as fast, and to keep the cosine of each vector to
-    MIN_COSINE.
+    `current` is the encoder as it reads queries, or the original: its vectors are exact to 0.9999. Another one has to
+    be MIN_GAIN times as fast, and to keep the cosine of each vector to MIN_COSINE.
     """
     start = time.perf_counter()
     reference = current.encoder.encode_passages(texts)
@@ -101,7 +101,8 @@ def _openvino(folder: Path) -> Runtime:
 def _torch(model: str, precision: str) -> Runtime:
     from .torch_encoder import TorchEncoder
 
-    return Runtime(f"torch {precision}", TorchEncoder(model, precision=precision))
+    encoder = TorchEncoder(model, precision=precision)
+    return Runtime(encoder.runtime, encoder)
 
 
 def _on_gpu(model: str) -> Runtime:

@@ -60,7 +60,7 @@ class TorchEncoder(BatchEncoder):
     def __init__(self, name: str, *, precision: str = "float32") -> None:
         folder = model_folder(name)
         self.name = name
-        self.precision = precision
+        self.runtime = f"torch {precision}"
         if folder is not None:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
         quieten()

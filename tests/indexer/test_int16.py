@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,13 @@ if child:
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.split() == ["0"]
+
+
+def test_a_closed_encoder_gives_up(exported: Path) -> None:
+    short = Int16Encoder(exported)
+    short.close()
+    with pytest.raises((CancelledError, RuntimeError)):
+        short.encode_passages(TEXTS)
 
 
 def save_transformer(folder: Path, kind: str) -> Path:
@@ -267,6 +275,15 @@ def test_tokens_that_the_weights_lack_are_not_looked_up(copied: Path) -> None:
         Int16Encoder(copied).encode_queries(["the ferry"])
 
 
+@pytest.mark.parametrize("change", [{"quantization_type": 1}, {"pooling": "max"}, {"pooling": ["mean"]}])
+def test_a_configuration_that_is_not_ours_is_refused(copied: Path, change: dict[str, Any]) -> None:
+    path = copied / INT16_FOLDER / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **change}), "utf-8")
+    write_sums(copied)
+    with pytest.raises(IndexDamaged, match="cannot be loaded"):
+        Int16Encoder(copied)
+
+
 @pytest.mark.parametrize("window", [0, -1, 513])
 def test_a_window_that_the_weights_lack_is_refused(copied: Path, window: int) -> None:
     spec = json.loads((copied / SPEC_FILE).read_text("utf-8"))
@@ -300,6 +317,7 @@ def test_a_rebuild_writes_weights_again_that_cannot_be_loaded(tmp_path: Path) ->
     (folder / INT16_FOLDER / MODEL_FILE).write_bytes(b"nothing")
     write_sums(folder)
     assert archive.open().status().articles == 1
+    assert archive.open().status().encoding_precision == Int16Encoder.runtime
     rebuild(archive.index_dir)
     assert isinstance(load_query_encoder(folder), Int16Encoder)
 
