@@ -44,8 +44,9 @@ _log = logging.getLogger(__name__)
 
 @cache
 def runs_int16() -> bool:
-    """Whether CTranslate2 is installed, and multiplies 16-bit integers on this processor."""
-    if find_spec("ctranslate2") is None:
+    """Whether CTranslate2 is installed, and multiplies 16-bit integers on this processor; on Linux only."""
+    # Elsewhere the OpenMP that it brings may end a process that has loaded torch's or FAISS's.
+    if sys.platform != "linux" or find_spec("ctranslate2") is None:
         return False
     try:
         import ctranslate2
@@ -172,8 +173,7 @@ def _unusable(folder: Path, error: Exception) -> IndexDamaged:
 
 def _at_once() -> int:
     """Texts of different callers that are encoded at the same time: one for each core, within reason."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(cores, _MOST_AT_ONCE)
+    return min(len(os.sched_getaffinity(0)), _MOST_AT_ONCE)
 
 
 _loaded: WeakSet[Int16Encoder] = WeakSet()
@@ -184,5 +184,5 @@ def _forget_models() -> None:
         encoder.after_fork()
 
 
-if hasattr(os, "register_at_fork"):
+if sys.platform == "linux":
     os.register_at_fork(after_in_child=_forget_models)
