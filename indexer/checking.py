@@ -23,11 +23,12 @@ from .errors import ConcordError, IndexDamaged, IndexMismatch, IndexNotFound
 from .exported_encoder import MIN_EXPORT_COSINE
 from .faiss_index import FaissIndex
 from .generation import LEXICAL_FOLDER, VECTOR_FOLDER
-from .int16_encoder import INT16_FOLDER, Int16Encoder, check_int16, runs_int16
+from .int16_encoder import Int16Encoder, check_int16
 from .lexical import Atom, LexicalIndex
 from .lexical_engines import open_lexical
 from .manifest import Manifest, current_generation, encoder_folder, generation_folder, read_current
 from .onnx_encoder import OnnxEncoder
+from .query_encoder import in_16_bits
 from .store import Store
 from .vectors import VectorIndex
 
@@ -141,16 +142,15 @@ def _check_encoder(folder: Path, manifest: Manifest) -> None:
             f"The query encoder in '{place}' is not the one that the index was made with: run 'concord rebuild' to "
             "write it again."
         )
-    expected = graph.encode_queries(_ASKED)
-    if (place / INT16_FOLDER).is_dir():
-        check_int16(place)
-        if runs_int16():
-            cosine = float((Int16Encoder(place).encode_queries(_ASKED) * expected).sum(axis=1).min())
-            if not cosine >= MIN_EXPORT_COSINE:
-                raise IndexDamaged(
-                    f"The two forms of the query encoder in '{place}' differ: cosine {cosine:.5f}, at least "
-                    f"{MIN_EXPORT_COSINE} is needed. Delete that folder and run 'concord rebuild' to write it again."
-                )
+    check_int16(place)
+    if in_16_bits(place):
+        pairs = graph.encode_queries(_ASKED) * Int16Encoder(place).encode_queries(_ASKED)
+        cosine = float(pairs.sum(axis=1).min())
+        if not cosine >= MIN_EXPORT_COSINE:
+            raise IndexDamaged(
+                f"The two forms of the query encoder in '{place}' differ: cosine {cosine:.5f}, at least "
+                f"{MIN_EXPORT_COSINE} is needed. Delete that folder and run 'concord rebuild' to write it again."
+            )
 
 
 def _check_store(folder: Path, manifest: Manifest, store: Store) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """What an encoder is to Concord, where its files are found, and which manners it has.
 
-Three implementations stand behind the Protocol: `torch_encoder` (any sentence-transformers model, for exporting it and
-for GPUs), `onnx_encoder` (the same model exported into the index, for queries and small updates, without importing
-torch) and `openvino_encoder` (the exported model again, for long runs).
+Four implementations stand behind the Protocol: `torch_encoder` (any sentence-transformers model, for exporting it and
+for GPUs), `onnx_encoder` and `int16_encoder` (the same model exported into the index, for queries and small updates,
+without importing torch; `query_encoder` says which) and `openvino_encoder` (the exported model again, for long runs).
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from .encoder import EncoderSpec, Vectors, fingerprint, model_folder
 from .errors import EncoderError, IndexDamaged, IndexMismatch
 from .export_process import export_apart
 from .exported_encoder import ExportedEncoder
-from .int16_encoder import INT16_FOLDER, check_int16
+from .int16_encoder import check_int16
 from .manifest import Recipe, encoder_folder
 from .onnx_encoder import OnnxEncoder
 from .query_encoder import load_query_encoder
@@ -120,31 +121,34 @@ def prepare_encoder(
 def carried_encoder(index_dir: Path, spec: EncoderSpec) -> ExportedEncoder | None:
     """The encoder that the index carries, None when there is none, or none that is as it was written and makes such
     vectors."""
-    folder = encoder_folder(index_dir, spec)
-    if not folder.is_dir():
-        return None
-    try:
+
+    def load(folder: Path) -> ExportedEncoder:
         check_folder(folder)  # all of it, whatever this machine loads
-        carried = load_query_encoder(folder)
-    except IndexDamaged as error:
-        _log.warning("%s", error)
-        return None
-    return carried if carried.spec.same_vectors(spec) else None
+        return load_query_encoder(folder)
+
+    return _sound(index_dir, spec, load)
 
 
 def is_exported(index_dir: Path, spec: EncoderSpec) -> bool:
     """Whether the index carries an encoder that makes such vectors, and can be loaded in each of its forms."""
+
+    def load(folder: Path) -> ExportedEncoder:
+        check_int16(folder)
+        return OnnxEncoder(folder)
+
+    return _sound(index_dir, spec, load) is not None
+
+
+def _sound(index_dir: Path, spec: EncoderSpec, load: Callable[[Path], ExportedEncoder]) -> ExportedEncoder | None:
     folder = encoder_folder(index_dir, spec)
     if not folder.is_dir():
-        return False
+        return None
     try:
-        graph = OnnxEncoder(folder)
-        if (folder / INT16_FOLDER).is_dir():
-            check_int16(folder)
+        carried = load(folder)
     except IndexDamaged as error:
         _log.warning("%s", error)
-        return False
-    return graph.spec.same_vectors(spec)
+        return None
+    return carried if carried.spec.same_vectors(spec) else None
 
 
 def _same_encoder(index_dir: Path, spec: EncoderSpec, name: str, found: str | None) -> None:

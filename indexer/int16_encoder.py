@@ -143,9 +143,11 @@ class Int16Encoder(ExportedEncoder):
 
 
 def check_int16(folder: Path) -> None:
-    """Raises IndexDamaged when the 16-bit weights of the encoder in `folder` are not what its spec says; needs no
+    """Raises IndexDamaged when the encoder in `folder` has 16-bit weights that are not what its spec says; needs no
     CTranslate2."""
     inner = folder / INT16_FOLDER
+    if not inner.is_dir():
+        return
     try:
         _look(inner, read_spec(folder))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

@@ -22,8 +22,8 @@ _MOST_VARIABLES = 10_000
 _VERSION = 6
 _SPEC = "TransformerEncoderSpec"
 _WORDS, _TYPES = "encoder/embeddings_0/weight", "encoder/embeddings_1/weight"
-_MERGE = "encoder/embeddings_merge"
-_RANGES = {"encoder/activation": range(7), _MERGE: range(2), "encoder/num_heads": range(1, 1025)}
+_MERGE, _HEADS = "encoder/embeddings_merge", "encoder/num_heads"
+_RANGES = {"encoder/activation": range(7), _MERGE: range(2), _HEADS: range(1, 1025)}
 _FIXED_SETTINGS = {"encoder/multi_query_attention": 0, "encoder/pre_norm": 0, "encoder/scale_embeddings": 0}
 
 
@@ -58,11 +58,10 @@ def read_layout(path: Path) -> Layout:
         (positions, _), _ = found["encoder/position_encodings/encodings"]
         inner = found["encoder/layer_0/ffn/linear_0/weight"][0][0]
         types = found[_TYPES][0][0] if _TYPES in found else 0
-        heads = settings["encoder/num_heads"]
         layers = 1 + max(int(number) for name in found for number in re.findall(r"^encoder/layer_(\d+)/", name))
     except (KeyError, ValueError, IndexError) as error:
         raise ValueError(f"it is no query encoder ({error})") from error
-    _check_settings(settings, dimension, heads, merged=types > 0)
+    _check_settings(settings, dimension, merged=types > 0)
     if layers > len(found):
         raise ValueError(f"it names {layers:,} layers and has {len(found):,} parts")
     expected = _expected(vocabulary, types, positions, dimension, inner, layers)
@@ -72,7 +71,7 @@ def read_layout(path: Path) -> Layout:
     return Layout(layers, vocabulary, positions, dimension)
 
 
-def _check_settings(settings: Mapping[str, int], dimension: int, heads: int, *, merged: bool) -> None:
+def _check_settings(settings: Mapping[str, int], dimension: int, *, merged: bool) -> None:
     fixed = dict(_FIXED_SETTINGS)
     if merged:
         fixed[_MERGE] = 1
@@ -83,7 +82,7 @@ def _check_settings(settings: Mapping[str, int], dimension: int, heads: int, *, 
             raise ValueError(f"its '{name}' is {value}, and may be from {_RANGES[name][0]} to {_RANGES[name][-1]}")
     if missing := sorted({*fixed, *_RANGES} - {_MERGE} - settings.keys()):
         raise ValueError(f"it has no '{missing[0]}'")
-    if dimension % heads:
+    if dimension % (heads := settings[_HEADS]):
         raise ValueError(f"its {heads} attention heads do not divide its {dimension} dimensions")
 
 

@@ -1,4 +1,4 @@
-"""The encoder as the index carries it: an ONNX graph and a tokenizer file, run by ONNX Runtime without torch."""
+"""The exported encoder as an ONNX graph, run by ONNX Runtime without torch."""
 
 from __future__ import annotations
 

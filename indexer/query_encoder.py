@@ -10,8 +10,7 @@ from .exported_encoder import ExportedEncoder
 from .int16_encoder import INT16_FOLDER, Int16Encoder, runs_int16
 from .onnx_encoder import OnnxEncoder
 
-__all__ = ["load_query_encoder", "query_runtime"]
-
+__all__ = ["in_16_bits", "load_query_encoder", "query_runtime"]
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +21,7 @@ def load_query_encoder(folder: Path, *, threads: int = 0, huge_pages: bool = Fal
     The graph answers too when the others cannot be loaded, and the log says so; but not when one of their files is
     damaged. For the parameters see OnnxEncoder; weights in 16 bits gain nothing from huge pages. Raises IndexDamaged.
     """
-    if _in_16_bits(folder):
+    if in_16_bits(folder):
         try:
             return Int16Encoder(folder, threads=threads)
         except IndexDamaged as error:
@@ -32,8 +31,9 @@ def load_query_encoder(folder: Path, *, threads: int = 0, huge_pages: bool = Fal
 
 def query_runtime(folder: Path) -> str:
     """The runtime of what `load_query_encoder` gives, without loading it."""
-    return Int16Encoder.runtime if _in_16_bits(folder) else OnnxEncoder.runtime
+    return Int16Encoder.runtime if in_16_bits(folder) else OnnxEncoder.runtime
 
 
-def _in_16_bits(folder: Path) -> bool:
+def in_16_bits(folder: Path) -> bool:
+    """Whether the encoder in `folder` has 16-bit weights and this machine runs them."""
     return (folder / INT16_FOLDER).is_dir() and runs_int16()

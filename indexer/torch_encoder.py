@@ -150,12 +150,7 @@ def export(encoder: TorchEncoder, folder: Path) -> float:
         write_spec(draft, encoder.spec)
         write_sums(draft)
         expected = encoder.encode_passages(_CHECK_TEXTS)
-        cosine = _least_cosine(OnnxEncoder(draft), expected)
-        if cosine < MIN_EXPORT_COSINE:
-            raise EncoderError(
-                f"The exported encoder '{encoder.name}' strays from the original: cosine {cosine:.5f}, "
-                f"at least {MIN_EXPORT_COSINE} is needed."
-            )
+        cosine = _least_cosine(encoder, OnnxEncoder(draft), expected)
         if runs_int16():
             _add_int16(encoder, draft, expected)
     return cosine
@@ -166,9 +161,7 @@ def _add_int16(encoder: TorchEncoder, draft: Path, expected: Vectors) -> None:
     try:
         write_int16(encoder._model, draft / INT16_FOLDER)
         write_sums(draft)
-        cosine = _least_cosine(Int16Encoder(draft), expected)
-        if not cosine >= MIN_EXPORT_COSINE:  # which no number is not either
-            raise EncoderError(f"Its vectors stray from the original: cosine {cosine:.5f}.")  # noqa: TRY301
+        _least_cosine(encoder, Int16Encoder(draft), expected)
     except (EncoderError, IndexDamaged) as error:
         _log.info("The encoder '%s' stays in 32 bits. %s", encoder.name, error)
         if (draft / INT16_FOLDER).exists():
@@ -176,8 +169,15 @@ def _add_int16(encoder: TorchEncoder, draft: Path, expected: Vectors) -> None:
         write_sums(draft)
 
 
-def _least_cosine(exported: BatchEncoder, expected: Vectors) -> float:
-    return float((exported.encode_passages(_CHECK_TEXTS) * expected).sum(axis=1).min())
+def _least_cosine(encoder: TorchEncoder, exported: BatchEncoder, expected: Vectors) -> float:
+    """The lowest cosine over the check texts. Raises EncoderError when it is too low, or no number."""
+    cosine = float((exported.encode_passages(_CHECK_TEXTS) * expected).sum(axis=1).min())
+    if not cosine >= MIN_EXPORT_COSINE:
+        raise EncoderError(
+            f"The exported encoder '{encoder.name}' strays from the original: cosine {cosine:.5f}, "
+            f"at least {MIN_EXPORT_COSINE} is needed."
+        )
+    return cosine
 
 
 def _write_graph(encoder: TorchEncoder, path: Path) -> None:
