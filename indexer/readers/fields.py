@@ -33,7 +33,8 @@ FIELD_NAMES: Mapping[str, tuple[str, ...]] = {
 _INNER = ("name", "rendered", "main", "title", "original", "text", "#text", "@value", "value", "url", "href")
 _WRAPPERS = ("_source", "metadata", "meta", "fields")
 _BY = re.compile(r"(?:by|von|par|por)[: ]\s*(?=[^\W\d_])", re.I)
-_CUT_OFF = re.compile(r"\s*(?:…|\.\.\.)?\s*\[\+\d+ chars\]\s*\Z")
+_CUT_OFF = re.compile(r"\[\+\d+ chars\]\Z")
+_ELLIPSIS = re.compile(r"(?:…|\.\.\.)\Z")
 _LONGEST_ID = 512
 _FEWEST_TITLE_WORDS = 3
 
@@ -161,7 +162,11 @@ def _body(values: Mapping[str, object]) -> str:
 def _paragraphs(value: object) -> str:
     if isinstance(value, list | tuple):
         return "\n\n".join(filter(None, map(_paragraphs, map(_text, value))))
-    return _CUT_OFF.sub("", html_to_text(_text(value))).strip()
+    text = html_to_text(_text(value)).strip()
+    if mark := _CUT_OFF.search(text):
+        # Each end by itself: a pattern that begins with any number of blanks would look for them everywhere.
+        text = _ELLIPSIS.sub("", text[: mark.start()].rstrip()).strip()
+    return text
 
 
 def _id(values: Mapping[str, object]) -> str | None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.article import Article
+from indexer.cleaning import clean_text
 from indexer.errors import SourceError
 from indexer.readers import Skipped, csv_tables, json_records, read_sources
 from indexer.readers.fields import article_from_record
@@ -44,6 +45,20 @@ def test_a_full_text_wins_over_a_summary_and_the_longest_over_others() -> None:
     fields = {"title": "A tram", "description": "x" * 500, "content": "Cut off… [+900 chars]", "text": STORY}
     assert article_from_record(fields, path="x", origin="x").text == STORY
     assert article_from_record(fields | {"text": ""}, path="x", origin="x").text == "Cut off"
+
+
+@pytest.mark.parametrize("mark", ["[+900 chars]", "…[+1 chars]", " ... [+12345 chars] \n", "\n… \n [+7 chars]"])
+def test_where_a_text_was_cut_off_is_no_text(mark: str) -> None:
+    assert record(text=f"{STORY} It went on{mark}").text == f"{STORY} It went on"
+    for kept in (f"{mark} and on.", "…", " [+x chars]"):
+        text = f"{STORY} It went on{kept}"
+        assert record(text=text).text == clean_text(text)
+
+
+@pytest.mark.parametrize("blanks", [" ", "\t", "\u00a0", " \n", "... ", "[+1 "])
+def test_a_hundred_thousand_blanks_are_read_in_one_pass(blanks: str) -> None:
+    text = f"{STORY}{blanks * 100_000}The end."
+    assert record(text=text).text == clean_text(text)
 
 
 @pytest.mark.parametrize(
