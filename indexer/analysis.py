@@ -60,6 +60,7 @@ STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 
 _MAX_TERM = 64
 _MAX_VARIANTS = 16
+_REMEMBERED = 1 << 17
 _CONTENT, _STOP, _TAIL = range(3)
 # Ends a term that marks the second word of a joined compound; no word can contain it.
 _TAIL_MARK = "\u2010"
@@ -142,6 +143,14 @@ class _Piece(NamedTuple):
     kind: str
 
 
+class _Plain(NamedTuple):
+    """A chunk that is one word with one term, as nearly all are; `surface` is '' where it has none."""
+
+    term: str
+    content: bool
+    surface: str
+
+
 class _Part(NamedTuple):
     """A term of a chunk; `start`, `end` and `position` count from the chunk's beginning."""
 
@@ -204,14 +213,18 @@ def index_words(text: str) -> Words:
     """What `index_tokens`, the length of `analyse` and `surfaces` say of `text`, in a fraction of their time."""
     positions: defaultdict[str, list[int]] = defaultdict(list)
     count = position = 0
-    expand, content = _expand_cached, _CONTENT
     chunks = _chunk(text).findall(text)
-    for chunk in chunks:
-        parts, width = expand(chunk) if len(chunk) <= _MAX_TERM else _expand_now(chunk)
+    for chunk, word in zip(chunks, map(_plain_words.__getitem__, chunks), strict=True):
+        if word is not None:
+            term, content, _ = word
+            positions[term].append(position)
+            count += content
+            position += 1
+            continue
+        parts, width = _expand(chunk)
         for term, _, _, offset, kind in parts:
             positions[term].append(position + offset)
-            if kind == content:
-                count += 1
+            count += kind == _CONTENT
         position += width
     return Words(dict(positions), count, _surfaces_of(chunks))
 
@@ -405,11 +418,45 @@ def _heads(term: str) -> set[str]:
     return {head for pair in pairs for head in (pair, pair.upper(), pair.capitalize(), pair.capitalize().swapcase())}
 
 
+class _PlainWords(dict[str, _Plain | None]):
+    """What is known of chunks, None of those that are not plain; a dictionary, because looking up is all that most
+    words of an archive need."""
+
+    def __missing__(self, chunk: str) -> _Plain | None:
+        word = _plain(chunk)
+        if len(chunk) <= _MAX_TERM:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[chunk] = word
+        return word
+
+
+_plain_words = _PlainWords()
+
+
+def _plain(chunk: str) -> _Plain | None:
+    if chunk.isascii() and chunk.isalnum():  # what `_expand_now` would find, without looking for it
+        folded = chunk.lower()
+        return _Plain(_stem(folded), folded not in STOP_WORDS, folded if _is_surface(folded) else "")
+    parts, width = _expand(chunk)
+    if width != 1 or len(parts) != 1:
+        return None
+    return _Plain(parts[0].term, parts[0].kind == _CONTENT, next(iter(_surfaces(chunk)), ""))
+
+
 def _surfaces_of(chunks: list[str]) -> set[str]:
-    return set().union(*map(_surfaces, set(chunks)))
+    words = {chunk: _plain_words[chunk] for chunk in set(chunks)}
+    found = {word.surface for word in words.values() if word is not None}
+    found.update(*(_surfaces(chunk) for chunk, word in words.items() if word is None))
+    found.discard("")
+    return found
 
 
 @lru_cache(maxsize=1 << 16)
 def _surfaces(chunk: str) -> frozenset[str]:
     folded = (fold(piece.surface) for piece in _pieces(chunk) if piece.kind == "word")
-    return frozenset(word for word in folded if 3 <= len(word) <= _MAX_TERM and word.isalpha())
+    return frozenset(filter(_is_surface, folded))
+
+
+def _is_surface(folded: str) -> bool:
+    return 3 <= len(folded) <= _MAX_TERM and folded.isalpha()

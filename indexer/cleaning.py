@@ -15,7 +15,8 @@ _LINE_ENDS = re.compile(r"\r\n?|[\v\f\x1c\x1d\x1e\x85\u2028]")
 _INVISIBLE = re.compile(
     r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
 )
-_BLANKS = re.compile(r"[^\S\n]+")
+# Blanks of a line, but not the single spaces that nearly all of them are.
+_BLANKS = re.compile(r"(?:[^\S\n ]| (?=[^\S\n]))[^\S\n]*")
 _PARAGRAPH = re.compile(r"\n\s*\n")
 # Hard-wrapped text has lines of 60 to 100 characters. A line beyond this was not wrapped.
 _LONGEST_WRAPPED_LINE = 120
@@ -25,7 +26,9 @@ _SENTENCE_END = re.compile(r"[.!?:…。！？؟։।][\"'’”»)\]]*\Z")
 
 def clean_line(text: str) -> str:
     """One line of text, for titles, names and sections: NFC, no control characters, single spaces."""
-    return " ".join(_normalised(text).split())
+    if not (text.isascii() and text.isprintable()):
+        text = _normalised(text)
+    return " ".join(text.split())
 
 
 def clean_text(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
@@ -52,3 +53,14 @@ def test_clean_text_keeps_its_promises(raw: str) -> None:
     assert all("\n" not in paragraph for paragraph in text.split("\n\n"))
     assert not [char for char in text if unicodedata.category(char) in {"Cc", "Cs"} and char != "\n"]
     assert clean_text(text) == text
+
+
+@given(st.text(st.sampled_from(" \t\xa0\u2009\na.")))
+def test_runs_of_blanks_become_one_space(raw: str) -> None:
+    paragraphs = [" ".join(block.split()) for block in re.split(r"\n\s*\n", raw.strip())]
+    assert clean_text(raw) == "\n\n".join(filter(None, paragraphs))
+
+
+@given(st.text() | st.text(st.sampled_from(" ab\t\x00\x7f~")))
+def test_a_line_is_the_words_of_its_text(raw: str) -> None:
+    assert clean_line(raw) == " ".join(clean_text(raw).split())

@@ -10,7 +10,15 @@ from indexer.article import Article
 from indexer.errors import IndexDamaged
 from indexer.generation import rebuild
 from indexer.manifest import current_generation, generation_folder, read_current
-from indexer.near_duplicates import NearDuplicates, Sketches, Wording, load_groups, near_duplicates
+from indexer.near_duplicates import (
+    _ASCII_WORD,
+    _WORD,
+    NearDuplicates,
+    Sketches,
+    Wording,
+    load_groups,
+    near_duplicates,
+)
 from indexer.store import Store
 from tests.archive import Archive
 
@@ -133,6 +141,11 @@ def test_texts_in_scripts_without_spaces() -> None:
     text = "港の北の桟橋の下の壁にひびが見つかり、三月に三週間、フェリーは運休すると当局が月曜日に発表した。" * 2
     assert alike(text, text.replace("月曜日に", ""))
     assert not alike(text, "市議会は木曜日に七対四で港口の浚渫を可決した。反対派は藻場への影響を心配している。")
+
+
+@given(st.text(st.characters(max_codepoint=127)) | st.text(st.sampled_from("aZ09_.,' \n-")))
+def test_the_faster_pattern_cuts_ascii_as_the_general_one_does(text: str) -> None:
+    assert _ASCII_WORD.findall(text) == _WORD.findall(text)
 
 
 def test_a_long_text_is_hashed_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
