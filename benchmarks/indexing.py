@@ -1,27 +1,33 @@
 """How near indexing comes to the encoder alone, and how much memory it takes.
 
-Usage: python -m benchmarks.indexing [--articles FILE] [--limit N] [--index-dir NEW] [--plain 512] [--rounds 3]
-       [--json FILE]
+Usage: python -m benchmarks.indexing [--articles FILE] [--limit N] [--index-dir NEW] [--every 120] [--json FILE]
 
-The whole `concord index` runs in a process of its own, and the memory of its whole process tree is watched. The encoder
-alone is then given the passages that this run stored, by the library and in the precision that the run chose. Plain
-float32 is sentence-transformers' own `model.encode` over a sample of them with the lengths of the whole, in rounds that
-take turns with the encoder alone. Starting up is counted in the whole run, and not in the two others.
+The whole `concord index` runs in a process of its own, and the memory of its whole process tree is watched. Before it,
+after it and whenever it has run for a while, when it is stopped for so long and that time is not counted, two others
+take turns: the encoder alone, by the library and in the precision that a run chooses, on passages evenly spread over
+what is indexed; and plain float32, sentence-transformers' own `model.encode`, on some of them with the lengths of the
+whole. So all three meet the machine in the same moods. Starting up is counted in the whole run, and not in the others.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import math
+import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import IO, Any
 
 from benchmarks.machine import describe
 from benchmarks.report import SAMPLE, concord, environment, options, save, spread
@@ -34,24 +40,54 @@ from indexer.store import Store
 
 WATCH_EVERY = 0.2
 WINDOW = 512
+ROUNDS = 2
+"""Turns of the encoder alone and of plain float32 before a run, and after it."""
+SOME = 1200
+"""Articles that the passages for them come from."""
 
 
-def index(articles: Path, index_dir: Path) -> tuple[dict[str, Any], float, int]:
-    """Run `concord index`: its report, its wall seconds, and the most bytes that its process tree had in memory."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A whole run: its report, its wall seconds, and the most bytes that its process tree had in memory."""
+
+    report: dict[str, Any]
+    seconds: float
+    peak: int
+
+
+def index(articles: Path, index_dir: Path, meanwhile: Callable[[], None], every: float) -> Run:
+    """Run `concord index`, stopped every so many seconds for as long as `meanwhile` takes."""
     command = concord("index", articles, "--index-dir", index_dir, "--json")
-    start = time.perf_counter()
-    peak = 0
+    start = resumed = time.perf_counter()
+    peak, stopped = 0, 0.0
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
         run = subprocess.Popen(command, stdout=out, env=environment())
-        while run.poll() is None:
-            peak = max(peak, sum(map(resident, tree(run.pid))))
-            time.sleep(WATCH_EVERY)
-        seconds = time.perf_counter() - start
+        try:
+            while run.poll() is None:
+                processes = tree(run.pid)
+                peak = max(peak, sum(map(resident, processes)))
+                if (now := time.perf_counter()) - resumed >= every:
+                    send(processes, signal.SIGSTOP)
+                    meanwhile()
+                    send(processes, signal.SIGCONT)
+                    resumed = time.perf_counter()
+                    stopped += resumed - now
+                time.sleep(WATCH_EVERY)
+            seconds = time.perf_counter() - start - stopped
+        finally:
+            run.kill()
         out.seek(0)
         text = out.read()
     if run.returncode:
         raise SystemExit(f"'concord index' failed with {run.returncode}.")
-    return json.loads(text), seconds, peak
+    return Run(json.loads(text), seconds, peak)
+
+
+def send(processes: list[int], what: signal.Signals) -> None:
+    """Send a signal to those of the processes that are still there."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, what)
 
 
 def tree(process: int) -> list[int]:
@@ -135,28 +171,57 @@ def rate_plain(model: Any, texts: list[str]) -> float:
     return len(texts) / (time.perf_counter() - start)
 
 
-def encoders(index_dir: Path, precision: str, alone: int, plain: int, rounds: int) -> tuple[list[float], list[float]]:
-    """Rates of the encoder alone on `alone` passages and of plain float32 on `plain` of them, in turns."""
-    from sentence_transformers import SentenceTransformer
+@dataclass
+class Others:
+    """The encoder alone and plain float32, which take turns; their rates so far, in passages a second."""
 
-    texts = passages(index_dir, alone)
-    few = sorted(texts, key=len)[:: max(1, len(texts) // plain)]
-    encoder = encoder_alone(index_dir, precision)
-    model = SentenceTransformer(str(model_folder(DEFAULT_ENCODER)))
-    encoder.encode_passages(texts[:64])
-    model.encode(few[:64], show_progress_bar=False)
-    pairs = [(rate_alone(encoder, texts), rate_plain(model, few)) for _ in range(rounds)]
-    encoder.close()
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    encoder: BatchEncoder
+    model: Any
+    texts: list[str]
+    few: list[str]
+    alone: list[float] = field(default_factory=list)
+    plain: list[float] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, index_dir: Path, precision: str, alone: int, plain: int) -> Others:
+        """With `alone` passages of an index for the one and `plain` of them for the other."""
+        from sentence_transformers import SentenceTransformer
+
+        texts = passages(index_dir, alone)
+        few = sorted(texts, key=len)[:: max(1, len(texts) // plain)]
+        others = cls(
+            encoder_alone(index_dir, precision), SentenceTransformer(str(model_folder(DEFAULT_ENCODER))), texts, few
+        )
+        # The shapes and threads of both are made when they are first met.
+        others.encoder.encode_passages(texts)
+        others.model.encode(few[:64], show_progress_bar=False)
+        return others
+
+    def turn(self) -> None:
+        """One turn of each."""
+        self.alone.append(rate_alone(self.encoder, self.texts))
+        self.plain.append(rate_plain(self.model, self.few))
 
 
-def first(articles: Path, limit: int, folder: Path) -> Path:
-    """The first `limit` records of a file of JSON lines, as a file of their own."""
-    unpack = gzip.open if articles.suffix == ".gz" else open
-    target = folder / "articles.jsonl"
-    with unpack(articles, "rt", encoding="utf-8") as lines, target.open("w", encoding="utf-8") as out:
-        out.writelines(islice(lines, limit))
+def records(articles: Path, target: Path, *, most: int = 0, step: int = 1) -> Path:
+    """The first `most` records of a file of JSON lines, or every so manieth one, as a file of their own."""
+    with lines_of(articles) as lines, target.open("w", encoding="utf-8") as out:
+        out.writelines(islice(lines, 0, most or None, step))
     return target
+
+
+def lines_of(articles: Path) -> IO[str]:
+    """A file of JSON lines, packed or not."""
+    return (gzip.open if articles.suffix == ".gz" else open)(articles, "rt", encoding="utf-8")
+
+
+def some_of(articles: Path, folder: Path) -> Path:
+    """SOME articles, evenly spread over a file of JSON lines; other files and folders as they are."""
+    if not articles.is_file() or ".jsonl" not in articles.suffixes:
+        return articles
+    with lines_of(articles) as lines:
+        count = sum(1 for _ in lines)
+    return records(articles, folder / "some.jsonl", step=max(1, count // SOME))
 
 
 def main() -> None:
@@ -165,31 +230,46 @@ def main() -> None:
     parser.add_argument("--articles", type=Path, default=SAMPLE, help="What to index. [default: the sample archive]")
     parser.add_argument("--limit", type=int, default=0, help="Only the first N records (JSON lines). [default: all]")
     parser.add_argument("--index-dir", type=Path, help="A new folder for the index, which stays. [default: none stays]")
-    parser.add_argument("--alone", type=int, default=4096, help="Passages for the encoder alone.")
-    parser.add_argument("--plain", type=int, default=512, help="Passages for plain float32.")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--alone", type=int, default=1024, help="Passages of a turn of the encoder alone.")
+    parser.add_argument("--plain", type=int, default=128, help="Passages of a turn of plain float32.")
+    parser.add_argument("--every", type=float, default=120, help="Seconds of the run from turn to turn.")
     given = parser.parse_args()
+    machine = describe()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        source = first(given.articles, given.limit, folder) if given.limit else given.articles
-        index_dir = given.index_dir or folder / "index"
-        report, seconds, peak = index(source, index_dir)
-        rates = encoders(index_dir, report["encoding_precision"], given.alone, given.plain, given.rounds)
-    alone, plain = spread(rates[0], 1), spread(rates[1], 1)
-    whole = report["passages_encoded"] / seconds
+        source = given.articles
+        if given.limit:
+            source = records(source, folder / "articles.jsonl", most=given.limit)
+        sample = index(some_of(source, folder), folder / "sample", lambda: None, math.inf)
+        precision = sample.report["encoding_precision"]
+        others = Others.of(folder / "sample", precision, given.alone, given.plain)
+        for _ in range(ROUNDS):
+            others.turn()
+        run = index(source, given.index_dir or folder / "index", others.turn, given.every)
+        for _ in range(ROUNDS):
+            others.turn()
+        others.encoder.close()
+    if run.report["encoding_precision"] != precision:
+        raise SystemExit(
+            f"The run chose {run.report['encoding_precision']}, and the encoder alone ran in {precision}, as a run "
+            "over some of the articles had chosen just before: measure again on a machine that has nothing else to do."
+        )
+    alone, plain = spread(others.alone, 1), spread(others.plain, 1)
+    whole = run.report["passages_encoded"] / run.seconds
     found = {
         "command": "python -m benchmarks.indexing " + " ".join(Path(word).name for word in sys.argv[1:]),
-        "machine": describe(),
-        "articles": report["articles"],
-        "passages": report["passages_encoded"],
-        "precision": report["encoding_precision"],
-        "seconds": round(seconds, 1),
+        "machine": machine,
+        "articles": run.report["articles"],
+        "passages": run.report["passages_encoded"],
+        "precision": precision,
+        "seconds": round(run.seconds, 1),
+        "turns": len(others.alone),
         "passages_per_second": round(whole, 1),
         "encoder_alone_passages_per_second": alone,
         "plain_float32_passages_per_second": plain,
-        "share_of_the_encoder_alone": round(whole / alone["median"], 3),
-        "times_plain_float32": round(whole / plain["median"], 2),
-        "peak_bytes": peak,
+        "share_of_the_encoder_alone": round(whole / fmean(others.alone), 3),
+        "times_plain_float32": round(whole / fmean(others.plain), 2),
+        "peak_bytes": run.peak,
     }
     print(json.dumps(found, indent=2))
     save("indexing", found, given.out)
