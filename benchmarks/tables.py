@@ -3,8 +3,8 @@
 Usage: python -m benchmarks.tables [--check]
 
 Each `<!-- results NAME -->` ... `<!-- end -->` of a page is filled from benchmarks/results/NAME.json, or says how to
-measure when there is no such result. With --check nothing is written, and the exit code is 1 when a page is not what
-the results say.
+measure when there is no such result. Results of a machine of another kind lie in a folder: FOLDER/NAME. With --check
+nothing is written, and the exit code is 1 when a page is not what the results say.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.report import RESULTS, ROOT
 
 PAGES = [ROOT / "docs" / name for name in ("performance.md", "reliability.md")]
-_PART = re.compile(r"(<!-- results ([a-z0-9_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_PART = re.compile(r"(<!-- results ([a-z0-9_/]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 Found = dict[str, Any]
 
 
@@ -53,7 +53,7 @@ def indexing(found: Found) -> str:
             f"{found['passages_per_second']:g} passages/s ({found['seconds']:,.0f} s)",
         ),
         (
-            f"the encoder alone, {found['precision']}, {found['turns']} turns",
+            f"the encoder alone, {found['precision']}, {found.get('turns', 3)} turns",
             _range(found["encoder_alone_passages_per_second"], "passages/s"),
         ),
         ("plain float32 `model.encode`", _range(found["plain_float32_passages_per_second"], "passages/s")),
@@ -213,15 +213,16 @@ _TARGETS = {"indexing": "bench-index", "faults": "faults"}
 def part(name: str) -> str:
     """The text for one result."""
     path = RESULTS / f"{name}.json"
+    kind = path.stem
     if not path.exists():
-        target = _TARGETS.get(name) or f"bench-{name.partition('_')[0]}"
+        target = _TARGETS.get(kind) or f"bench-{kind.partition('_')[0]}"
         return f"Not measured yet: `make {target}`.\n"
     found = json.loads(path.read_text("utf-8"))
     machine = found["machine"]
     told = (
         f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; load before {machine['load']}"
     )
-    return f"{PARTS[name](found)}\n\n({told}; [result](../benchmarks/results/{name}.json))\n"
+    return f"{PARTS[kind](found)}\n\n({told}; [result](../benchmarks/results/{name}.json))\n"
 
 
 def main() -> None:
