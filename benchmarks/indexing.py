@@ -36,6 +36,7 @@ from indexer.chunking import fit_title, passage_input
 from indexer.encoder import DEFAULT_ENCODER, model_folder
 from indexer.manifest import current_generation, encoder_folder, read_current
 from indexer.onnx_encoder import OnnxEncoder
+from indexer.query_encoder import load_query_encoder
 from indexer.store import Store
 
 WATCH_EVERY = 0.2
@@ -75,7 +76,10 @@ def index(articles: Path, index_dir: Path, meanwhile: Callable[[], None], every:
                 time.sleep(WATCH_EVERY)
             seconds = time.perf_counter() - start - stopped
         finally:
-            run.kill()
+            if run.poll() is None:
+                # Children end by themselves when the run does, but not while they are stopped.
+                send(tree(run.pid), signal.SIGCONT)
+                run.kill()
         out.seek(0)
         text = out.read()
     if run.returncode:
@@ -147,7 +151,7 @@ def encoder_alone(index_dir: Path, precision: str) -> BatchEncoder:
         from indexer.torch_encoder import TorchEncoder
 
         return TorchEncoder(spec.name, precision=kind)
-    return OnnxEncoder(encoder_folder(index_dir, spec))
+    return load_query_encoder(encoder_folder(index_dir, spec))
 
 
 def windows(texts: list[str]) -> Iterator[list[str]]:
@@ -204,7 +208,8 @@ class Others:
 
 
 def records(articles: Path, target: Path, *, most: int = 0, step: int = 1) -> Path:
-    """The first `most` records of a file of JSON lines, or every so manieth one, as a file of their own."""
+    """Records of a file of JSON lines as a file of their own: the first `most`, or all, with `step` - 1 left out
+    between two."""
     with lines_of(articles) as lines, target.open("w", encoding="utf-8") as out:
         out.writelines(islice(lines, 0, most or None, step))
     return target

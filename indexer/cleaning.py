@@ -26,7 +26,7 @@ _SENTENCE_END = re.compile(r"[.!?:…。！？؟։।][\"'’”»)\]]*\Z")
 
 def clean_line(text: str) -> str:
     """One line of text, for titles, names and sections: NFC, no control characters, single spaces."""
-    if not (text.isascii() and text.isprintable()):
+    if not (text.isascii() and text.isprintable()):  # as most lines are, in which there is nothing to change
         text = _normalised(text)
     return " ".join(text.split())
 

@@ -5,8 +5,8 @@ every pair that has half of its four-word runs in common. Every candidate is the
 signature cannot tell an update from another day's report on the same template. What was measured: docs/relevance.md.
 
 Signatures and pairs of a generation are kept with it, so an added article is hashed and compared, and nothing else is.
-The bands are compared as arrays, not with datasketch's MinHashLSH: its dictionaries would have to be filled with the
-whole archive for every article that is added.
+The bands are compared as arrays: the dictionaries of a MinHashLSH would have to be filled with the whole archive for
+every article that is added.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, AnyStr
@@ -54,6 +55,7 @@ _BLOCK = 256
 _HASHED_AT_ONCE = 10_000
 """Runs of an article, each with 96 values of 8 bytes: a text of 10 MB has two million."""
 _NO_WORDS = np.uint32(0xFFFFFFFF)
+_MIXING = (np.uint32(16), np.uint32(0x85EBCA6B)), (np.uint32(13), np.uint32(0xC2B2AE35))
 _FILE = "near_duplicates.npz"
 # Scripts written without spaces count by character.
 _WORD = regex.compile(
@@ -92,18 +94,9 @@ class Sketches:
 
     def noting(self, articles: Iterable[tuple[int, Article]]) -> Iterator[tuple[int, Article]]:
         """The same articles, by store row; each is noted before it goes on."""
-        from datasketch import MinHash  # type: ignore[import-untyped]  # imports scipy: half a second
-
-        blank = MinHash(num_perm=_BAND * _BANDS, hashfunc=zlib.crc32, scheme="affine32")
         for doc, article in articles:
-            # Half a surrogate pair has no UTF-8.
-            folded = [word.casefold().encode("utf-8", "surrogatepass") for word in _words(article)]
-            sketch = blank.copy()
-            runs = iter(_runs(folded, b" "))
-            while block := list(islice(runs, _HASHED_AT_ONCE)):
-                sketch.update_batch(block)
             self._docs.append(doc)
-            self._made.append(sketch.hashvalues.astype(np.uint32))
+            self._made.append(_signature(article))
             yield doc, article
 
     def columns(self) -> tuple[Rows, Signatures]:
@@ -205,6 +198,35 @@ def _held(few: Counter[str], many: Counter[str]) -> bool:
     return len(missing) <= (1 - CONTAINMENT) * len(few) and all(few[word] < 2 for word in missing)
 
 
+def _signature(article: Article) -> Signatures:
+    """The MinHash values (96,) of an article's runs.
+
+    They are those of datasketch's scheme 'affine32', with which the tests compare them: CRC-32, mixed by the finalizer
+    of MurmurHash3, times an odd number and plus another, for each value its own. The library itself imports 0.3 s of
+    scipy, and whoever adds an article would wait for that.
+    """
+    # Half a surrogate pair has no UTF-8.
+    folded = [word.casefold().encode("utf-8", "surrogatepass") for word in _words(article)]
+    runs = iter(_runs(folded, b" "))
+    factors, offsets = _permutations()
+    least = np.full(_BAND * _BANDS, _NO_WORDS, np.uint32)
+    while block := list(islice(runs, _HASHED_AT_ONCE)):
+        hashes = np.fromiter(map(zlib.crc32, block), np.uint32, len(block))
+        for shift, factor in _MIXING:
+            hashes = (hashes ^ (hashes >> shift)) * factor
+        hashes ^= hashes >> np.uint32(16)
+        np.minimum(least, (hashes[:, None] * factors + offsets).min(axis=0), out=least)
+    return least
+
+
+@cache
+def _permutations() -> tuple[Signatures, Signatures]:
+    """What hashes are multiplied by, odd so that no two become one, and what is added, both (96,)."""
+    random = np.random.RandomState(1)
+    factors = random.randint(0, 1 << 31, _BAND * _BANDS, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    return factors, random.randint(0, 1 << 32, _BAND * _BANDS, dtype=np.uint32)
+
+
 def _words(article: Article) -> list[str]:
     """The words of title and text; none for an article without a text, which its title alone does not tell apart."""
     if not article.text.strip():
@@ -264,18 +286,20 @@ def _compared(candidates: Pairs, articles: Callable[[list[int]], Iterator[tuple[
 
 
 def _groups(docs: Rows, pairs: Pairs) -> Rows:
-    """For every position of `docs` the first position of the group that the pairs join it to."""
-    count = len(docs)
-    if not len(pairs):
-        return np.arange(count)
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    """For every position of `docs` the first position of the group that the pairs join it to.
 
+    Every position points to the first one that it is known to be joined to, and then to what that one points to, until
+    nothing changes: a chain of n pairs takes about log n rounds (Shiloach and Vishkin 1982). scipy has this too, and
+    importing it would be a tenth of the time that an added article takes.
+    """
+    groups = np.arange(len(docs))
     one, other = np.searchsorted(docs, pairs).T
-    links = coo_array((np.ones(len(pairs), np.bool_), (one, other)), shape=(count, count))
-    labels = connected_components(links, directed=False)[1]
-    _, first, members = np.unique(labels, return_index=True, return_inverse=True)
-    groups: Rows = first[members].astype(np.int64)
+    while not np.array_equal(groups[one], groups[other]):
+        least = np.minimum(groups[one], groups[other])
+        for end in (one, other):
+            np.minimum.at(groups, groups[end], least)
+        while not np.array_equal(groups, further := groups[groups]):
+            groups = further
     return groups
 
 

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from datasketch import MinHash  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from indexer.article import Article
 from indexer.errors import IndexDamaged
@@ -16,6 +21,8 @@ from indexer.near_duplicates import (
     NearDuplicates,
     Sketches,
     Wording,
+    _groups,
+    _words,
     load_groups,
     near_duplicates,
 )
@@ -128,6 +135,23 @@ def test_the_same_groups_at_once_and_one_by_one(monkeypatch: pytest.MonkeyPatch,
     assert groups_of(archive.index_dir) == {frozenset({"0", "2"}), frozenset({"1", "5"})}
 
 
+@given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2)))))
+def test_groups_are_the_connected_components(drawn: tuple[int, list[tuple[int, int]]]) -> None:
+    count, links = drawn
+    docs = np.arange(count) * 3 + 7
+    pairs = docs[np.array(links, np.int64).reshape(-1, 2)]
+    joined = coo_array((np.ones(len(links)), np.array(links, np.int64).reshape(-1, 2).T), shape=(count, count))
+    labels = connected_components(joined, directed=False)[1].tolist()
+    assert _groups(docs, pairs).tolist() == [labels.index(label) for label in labels]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_chain_of_a_hundred_thousand_is_one_group(order: int) -> None:
+    docs = np.arange(100_000)
+    pairs = np.column_stack((docs[:-1], docs[1:]))[::order]
+    assert not _groups(docs, pairs).any()
+
+
 def test_many_equal_texts_are_one_group(archive: Archive) -> None:
     archive.write_lines("a.jsonl", [{"id": str(n), "title": "T", "text": FIRST} for n in range(300)])
     archive.index()
@@ -146,6 +170,17 @@ def test_texts_in_scripts_without_spaces() -> None:
 @given(st.text(st.characters(max_codepoint=127)) | st.text(st.sampled_from("aZ09_.,' \n-")))
 def test_the_faster_pattern_cuts_ascii_as_the_general_one_does(text: str) -> None:
     assert _ASCII_WORD.findall(text) == _WORD.findall(text)
+
+
+@given(st.text() | st.text(st.sampled_from("ab "), min_size=20))
+def test_signatures_are_those_of_the_reference(text: str) -> None:
+    sketches = Sketches()
+    list(sketches.noting([(1, article(text))]))
+    reference = MinHash(num_perm=96, hashfunc=zlib.crc32, scheme="affine32")
+    words = [word.casefold() for word in _words(article(text))]
+    runs = [" ".join(words[start : start + 4]) for start in range(max(1, len(words) - 3))] if words else []
+    reference.update_batch([run.encode("utf-8", "surrogatepass") for run in runs])
+    assert sketches.columns()[1].tolist() == [reference.hashvalues.tolist()]
 
 
 def test_a_long_text_is_hashed_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
