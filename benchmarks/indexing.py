@@ -56,7 +56,9 @@ class Run:
     peak: int
 
 
-def index(articles: Path, index_dir: Path, meanwhile: Callable[[], None], every: float) -> Run:
+def index(
+    articles: Path, index_dir: Path, meanwhile: Callable[[], None] = lambda: None, every: float = math.inf
+) -> Run:
     """Run `concord index`, stopped every so many seconds for as long as `meanwhile` takes."""
     command = concord("index", articles, "--index-dir", index_dir, "--json")
     start = resumed = time.perf_counter()
@@ -245,7 +247,7 @@ def main() -> None:
         source = given.articles
         if given.limit:
             source = records(source, folder / "articles.jsonl", most=given.limit)
-        sample = index(some_of(source, folder), folder / "sample", lambda: None, math.inf)
+        sample = index(some_of(source, folder), folder / "sample")
         precision = sample.report["encoding_precision"]
         others = Others.of(folder / "sample", precision, given.alone, given.plain)
         for _ in range(ROUNDS):

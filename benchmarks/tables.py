@@ -53,7 +53,7 @@ def indexing(found: Found) -> str:
             f"{found['passages_per_second']:g} passages/s ({found['seconds']:,.0f} s)",
         ),
         (
-            f"the encoder alone, {found['precision']}, {found.get('turns', 3)} turns",
+            f"the encoder alone, {found['precision']}",
             _range(found["encoder_alone_passages_per_second"], "passages/s"),
         ),
         ("plain float32 `model.encode`", _range(found["plain_float32_passages_per_second"], "passages/s")),

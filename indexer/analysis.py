@@ -355,6 +355,8 @@ _expand_cached = lru_cache(maxsize=1 << 16)(_expand_now)
 
 def _pieces(chunk: str) -> list[_Piece]:
     """The words of a chunk; a possessive or contracted ending belongs to the word before it, without its letters."""
+    if chunk.isascii() and chunk.isalnum():  # as most are: nothing in it that could part words
+        return [_Piece(chunk, 0, len(chunk), "word")]
     pieces: list[_Piece] = []
     for match in _PIECE.finditer(chunk):
         kind = match.lastgroup or "word"
@@ -435,9 +437,6 @@ _plain_words = _PlainWords()
 
 
 def _plain(chunk: str) -> _Plain | None:
-    if chunk.isascii() and chunk.isalnum():  # what `_expand_now` would find, without looking for it
-        folded = chunk.lower()
-        return _Plain(_stem(folded), folded not in STOP_WORDS, folded if _is_surface(folded) else "")
     parts, width = _expand(chunk)
     if width != 1 or len(parts) != 1:
         return None
@@ -455,8 +454,4 @@ def _surfaces_of(chunks: list[str]) -> set[str]:
 @lru_cache(maxsize=1 << 16)
 def _surfaces(chunk: str) -> frozenset[str]:
     folded = (fold(piece.surface) for piece in _pieces(chunk) if piece.kind == "word")
-    return frozenset(filter(_is_surface, folded))
-
-
-def _is_surface(folded: str) -> bool:
-    return 3 <= len(folded) <= _MAX_TERM and folded.isalpha()
+    return frozenset(word for word in folded if 3 <= len(word) <= _MAX_TERM and word.isalpha())
