@@ -17,31 +17,46 @@ import onnx.numpy_helper
 import pytest
 
 from indexer.build import BuildOptions, build_index
+from indexer.int16_encoder import INT16_FOLDER, MODEL_FILE, runs_int16
 from indexer.store import Store
 from tests.faults.damage import Case, copied, examine, files_of, ways
 from tests.faults.ledger import LONG, Ledger, count
 from tests.faults.world import World
+from tests.tiny_encoder import export_once, save_model
 
 _POINTS = count("points", 1, 12)
 
 
+Built = tuple[Path, Path, dict[str, str]]
+
+
 @pytest.fixture
-def built(tmp_path: Path, word_export: Path, word_encoder: Path) -> tuple[Path, Path, dict[str, str]]:
-    """An index of two generations, and another one with the same ids, other words, and another encoder inside."""
+def built(tmp_path: Path, word_export: Path, word_encoder: Path) -> Built:
+    """See `_built`."""
+    return _built(tmp_path, word_encoder, word_export)
+
+
+def _built(folder: Path, encoder: Path, export: Path) -> Built:
+    """An index of two generations, and another one with the same ids, other words, and another encoder inside; and the
+    words of the first."""
     folders = []
     for name, seed in (("sound", 3), ("other", 4)):
-        world = World(tmp_path / f"{name}-sources", seed)
-        index_dir = tmp_path / name
+        world = World(folder / f"{name}-sources", seed)
+        index_dir = folder / name
         index_dir.mkdir()
-        shutil.copytree(word_export, index_dir / "encoders")
+        shutil.copytree(export, index_dir / "encoders")
         for change in ({"add": 8, "edit": 0, "drop": 0}, {"add": 1, "edit": 1, "drop": 0}):
             world.change(**change)
             if name == "other":
                 world.state = dict(zip(world.state, [*list(world.state.values())[1:], "zulu"], strict=True))
                 world.write()
-            build_index([world.sources], index_dir, BuildOptions(encoder=str(word_encoder), prune=True))
+            build_index([world.sources], index_dir, BuildOptions(encoder=str(encoder), prune=True))
         folders.append((index_dir, dict(world.state)))
     _change_weights(next(folders[1][0].rglob("model.onnx")))
+    for path in folders[1][0].rglob(MODEL_FILE):
+        data = path.read_bytes()
+        third = len(data) // 3
+        path.write_bytes(data[:third] + data[2 * third - 1 : third - 1 : -1] + data[2 * third :])
     return folders[0][0], folders[1][0], folders[0][1]
 
 
@@ -54,7 +69,7 @@ def _change_weights(path: Path) -> None:
 
 
 def test_every_file_damaged_in_every_way(
-    built: tuple[Path, Path, dict[str, str]], word_encoder: Path, tmp_path: Path, ledger: Callable[[str], Ledger]
+    built: Built, word_encoder: Path, tmp_path: Path, ledger: Callable[[str], Ledger]
 ) -> None:
     book = ledger("damage")
     index_dir, other_dir, state = built
@@ -69,8 +84,26 @@ def test_every_file_damaged_in_every_way(
     assert book.found == []
 
 
+@pytest.mark.skipif(not runs_int16(), reason="CTranslate2 has no 16-bit integers on this processor")
+def test_an_encoder_in_16_bits_damaged_in_every_way(tmp_path: Path, ledger: Callable[[str], Ledger]) -> None:
+    """The encoder of the others has no layer, and so no weights in 16 bits."""
+    book = ledger("damage to an encoder in 16 bits")
+    encoder = save_model(tmp_path / "models" / "layered", window=256)
+    index_dir, other_dir, state = _built(tmp_path, encoder, export_once(str(encoder), tmp_path / "exported"))
+    chance = random.Random(7)
+    cases: list[Case] = []
+    for file in files_of(index_dir):
+        if f"/{INT16_FOLDER}/" in file:
+            every = list(ways(file, _POINTS, chance))
+            cases += every if LONG else every[::2]
+    assert len({case.file for case in cases}) >= 3
+    (tmp_path / "cases").mkdir()
+    _judge(cases, index_dir, other_dir, state, str(encoder), tmp_path / "cases", book)
+    assert book.found == []
+
+
 def test_a_write_ahead_log_damaged_in_every_way(
-    built: tuple[Path, Path, dict[str, str]], word_encoder: Path, tmp_path: Path, ledger: Callable[[str], Ledger]
+    built: Built, word_encoder: Path, tmp_path: Path, ledger: Callable[[str], Ledger]
 ) -> None:
     """A writer that was killed leaves what it committed last in the log beside the store."""
     book = ledger("damage to the write-ahead log")
