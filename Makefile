@@ -6,11 +6,13 @@ INDEX_DIR ?= index_data
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# For benchmarks: a file or folder of articles, or an index; without both the sample archive is measured.
+# For benchmarks: a file or folder of articles, or an index; without both the sample archive is measured. What else one
+# may be told, such as OPTIONS='--rounds 5', its --help says.
 ARTICLES ?=
 INDEX ?=
+OPTIONS ?=
 FUZZ_SECONDS ?= 180
-MEASURED = $(if $(INDEX),--index-dir $(INDEX),$(if $(ARTICLES),--articles $(ARTICLES)))
+MEASURED = $(if $(INDEX),--index-dir $(INDEX),$(if $(ARTICLES),--articles $(ARTICLES))) $(OPTIONS)
 
 .PHONY: help demo serve test lint contract faults fuzz bench-overload bench-cold bench-index bench-query bench-serve bench-scale bench-peers bench-vectors bench-durability clean
 .DEFAULT_GOAL := help
@@ -31,6 +33,7 @@ help:
 	@echo "make bench-peers     the same articles in txtai, LanceDB, bm25s with FAISS, FTS5 (INDEX= or ARTICLES= too)"
 	@echo "make bench-vectors   compare structures of the vector index at 100,000 and 1,000,000 passages (INDEX=folder)"
 	@echo "make bench-durability  time checksums, check, backup and restore (INDEX= or ARTICLES= too)"
+	@echo "  OPTIONS='--rounds 5' gives one of these further options; python -m benchmarks.NAME --help tells them"
 	@echo "make clean   remove the virtual environment and the built index"
 
 $(VENV)/.created:
@@ -79,26 +82,28 @@ bench-overload: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.overload
 
 bench-cold: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.cold
+	$(BIN)/python -m benchmarks.cold $(OPTIONS)
 
 bench-index: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.indexing $(if $(ARTICLES),--articles $(ARTICLES))
+	$(BIN)/python -m benchmarks.indexing $(if $(ARTICLES),--articles $(ARTICLES)) $(OPTIONS)
 
 bench-query: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[tantivy]'
 	$(BIN)/python -m benchmarks.query $(MEASURED)
 
 bench-serve: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.serve $(MEASURED)
 
 bench-scale: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[plots]'
-	$(BIN)/python -m benchmarks.scale --plot docs/scale.svg
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[plots,tantivy]'
+	$(BIN)/python -m benchmarks.scale --plot docs/scale.svg $(OPTIONS)
 
 bench-vectors: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.vector_index $(INDEX) --passages 100000 --hnsw --json benchmarks/results/vectors_100k.json
 	$(BIN)/python -m benchmarks.vector_index $(INDEX) --passages 1000000 --queries 50 --json benchmarks/results/vectors_1m.json
 
 bench-peers: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[tantivy]'
 	$(BIN)/python -m benchmarks.peers $(MEASURED)
 
 bench-durability: $(VENV)/.installed

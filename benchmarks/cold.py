@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.machine import describe
-from benchmarks.report import concord, environment, index_of, options, save, spread
+from benchmarks.machine import introduce
+from benchmarks.report import concord, environment, in_words, index_of, options, save, spread
 
 
 def timed(command: list[str]) -> tuple[float, float, int]:
@@ -39,7 +39,7 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--runs", type=int, default=12)
     given = parser.parse_args()
-    machine = describe()
+    machine = introduce()
     with tempfile.TemporaryDirectory() as scratch:
         folder = index_of(given, Path(scratch))
         commands = {
@@ -64,12 +64,11 @@ def main() -> None:
         for name, runs in found.items()
     }
     for name, row in rows.items():
-        wall, processor = row["wall_s"], row["processor_s"]
         print(
-            f"{name:24} {wall['median']:6.3f} s ({wall['min']:.3f} to {wall['max']:.3f}), processor "
-            f"{processor['median']:.3f} s, {row['peak_bytes'] / 1e6:.0f} MB"
+            f"{name:24} {in_words(row['wall_s'], 's')}, processor {row['processor_s']['median']} s, "
+            f"{row['peak_bytes'] / 1e6:.0f} MB"
         )
-    save("cold", {"command": "make bench-cold", "machine": machine, "runs": given.runs, "rows": rows}, given.out)
+    save("cold", {"machine": machine, "runs": given.runs, "rows": rows}, given.out)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import describe
-from benchmarks.report import index_of, options, save, spread
+from benchmarks.machine import introduce
+from benchmarks.report import in_words, index_of, options, save, spread
 from indexer.backup import backup, restore
 from indexer.checking import check_index
 from indexer.checksums import check_folder
@@ -57,14 +57,14 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    machine = describe()
+    machine = introduce()
     # On the disk that the index is on: elsewhere may be memory.
     with tempfile.TemporaryDirectory(dir=given.index_dir.absolute().parent if given.index_dir else None) as name:
         work = Path(name)
         found = measured(index_of(given, work), given.rounds, work)
     for act, row in found["seconds"].items():
-        print(f"{act:32} {row['median']:8.3f} s ({row['min']:.3f} to {row['max']:.3f})")
-    save("durability", {"command": "make bench-durability", "machine": machine, **found}, given.out)
+        print(f"{act:32} {in_words(row, 's')}")
+    save("durability", {"machine": machine, **found}, given.out)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -29,8 +28,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import IO, Any
 
-from benchmarks.machine import describe
-from benchmarks.report import SAMPLE, concord, environment, options, save, spread
+from benchmarks.machine import introduce
+from benchmarks.report import SAMPLE, concord, environment, in_words, options, save, spread
 from indexer.batching import BatchEncoder
 from indexer.chunking import fit_title, passage_input
 from indexer.encoder import DEFAULT_ENCODER, model_folder
@@ -241,7 +240,7 @@ def main() -> None:
     parser.add_argument("--plain", type=int, default=128, help="Passages of a turn of plain float32.")
     parser.add_argument("--every", type=float, default=120, help="Seconds of the run from turn to turn.")
     given = parser.parse_args()
-    machine = describe()
+    machine = introduce()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         source = given.articles
@@ -264,7 +263,6 @@ def main() -> None:
     alone, plain = spread(others.alone, 1), spread(others.plain, 1)
     whole = run.report["passages_encoded"] / run.seconds
     found = {
-        "command": "python -m benchmarks.indexing " + " ".join(Path(word).name for word in sys.argv[1:]),
         "machine": machine,
         "articles": run.report["articles"],
         "passages": run.report["passages_encoded"],
@@ -278,7 +276,13 @@ def main() -> None:
         "times_plain_float32": round(whole / fmean(others.plain), 2),
         "peak_bytes": run.peak,
     }
-    print(json.dumps(found, indent=2))
+    print(
+        f"concord index: {found['articles']:,} articles, {found['passages']:,} passages in {found['seconds']} s, "
+        f"{found['passages_per_second']} passages/s, {run.peak / 1e6:,.0f} MB at most\n"
+        f"the encoder alone, {precision}, in {found['turns']} turns: {in_words(alone, 'passages/s')}; the run over it "
+        f"{found['share_of_the_encoder_alone']}\n"
+        f"plain float32 model.encode: {in_words(plain, 'passages/s')}; the run over it {found['times_plain_float32']}"
+    )
     save("indexing", found, given.out)
 
 

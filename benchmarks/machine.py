@@ -9,7 +9,7 @@ from pathlib import Path
 
 from indexer.version import VERSION
 
-__all__ = ["describe", "keep_to_cores", "resident_bytes"]
+__all__ = ["describe", "introduce", "keep_to_cores", "resident_bytes"]
 
 _PACKAGES = (
     "ctranslate2",
@@ -41,6 +41,18 @@ def describe() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
+    return found
+
+
+def introduce() -> dict[str, str]:
+    """Print what `describe` returns, at the head of a benchmark, and return it for the result."""
+    found = describe()
+    print(
+        f"{found['processor']}, {found['cores']} cores, {found['memory']}, load {found['load']}; {found['system']}, "
+        f"Python {found['python']}"
+    )
+    packages = (name for name in ("concord-search", *_PACKAGES) if name in found)
+    print(", ".join(f"{name} {found[name]}" for name in packages), flush=True)
     return found
 
 

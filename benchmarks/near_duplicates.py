@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import describe
+from benchmarks.machine import introduce
 from benchmarks.report import headlines, index_of, options, save
 from indexer.manifest import current_generation
 from indexer.near_duplicates import NearDuplicates, Sketches, update_near_duplicates
@@ -102,14 +102,14 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--queries", type=int, default=200)
     given = parser.parse_args()
+    machine = introduce()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         folder = index_of(given, scratch)
         found, rows = finding(folder, scratch), arranging(folder, given.queries)
     for row in (found, *rows):
         print(", ".join(f"{key} {value}" for key, value in row.items()))
-    command = "python -m benchmarks.near_duplicates --articles ARTICLES.jsonl.gz"
-    save("near_duplicates", {"command": command, "machine": describe(), "found": found, "queries": rows}, given.out)
+    save("near_duplicates", {"machine": machine, "found": found, "queries": rows}, given.out)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,14 @@ def fts5(texts: list[str], vectors: Any, folder: Path) -> Search:
 
 
 PEERS = {"txtai": txtai, "lancedb": lancedb, "bm25s+faiss": glued, "fts5+numpy": fts5}
+PACKAGES = {"bm25s+faiss": ("bm25s", "faiss-cpu"), "fts5+numpy": ("numpy",)}
+"""What a peer is made of, where that is not one package of its name."""
+
+
+def versions(peer: str) -> list[str]:
+    """What the peer is made of, each with its version."""
+    library = [f"SQLite {sqlite3.sqlite_version}"] if peer.startswith("fts5") else []
+    return library + [f"{name} {version(name)}" for name in PACKAGES.get(peer, (peer,))]
 
 
 def _passages(path: Path) -> list[dict[str, str]]:
@@ -142,7 +151,7 @@ def index(peer: str, folder: Path) -> dict[str, Any]:
         encoder = SentenceTransformer(model_folder(), device="cpu")
         vectors = encoder.encode(texts, normalize_embeddings=True, show_progress_bar=False).astype(np.float32)
     PEERS[peer](texts, vectors, folder)
-    return {"passages": len(texts)}
+    return {"versions": versions(peer)}
 
 
 def query(peer: str, folder: Path, rounds: int) -> dict[str, Any]:

@@ -5,9 +5,9 @@ Usage: python -m benchmarks.peers [--articles FILE | --index-dir DIR] [--limit 5
 
 The peers are txtai (hybrid), LanceDB (hybrid), bm25s with FAISS, and SQLite FTS5 with exact vectors, the last two glued
 by ranks; they live in a virtual environment of their own, made from benchmarks/peers.txt on first use. Indexing: whole
-processes that encode and index the passages of --limit articles, on all cores. Queries: as in `benchmarks.query`, one
-core, ten articles, over the whole archive; peers get passages and vectors from Concord's store, and encode queries with
-sentence-transformers. How often a headline finds its own article stands beside the times.
+processes that encode and index the passages of --limit articles, on all cores, in turns, --rounds times. Queries: as in
+`benchmarks.query`, one core, ten articles, over the whole archive; peers get passages and vectors from Concord's store,
+and encode queries with sentence-transformers. How often a headline finds its own article stands beside the times.
 """
 
 from __future__ import annotations
@@ -17,21 +17,49 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import describe
+from benchmarks.machine import introduce
 from benchmarks.query import with_engine
-from benchmarks.report import ROOT, concord, environment, index_of, options, over_rounds, save, titled
+from benchmarks.report import (
+    ROOT,
+    concord,
+    environment,
+    in_words,
+    index_of,
+    options,
+    over_rounds,
+    save,
+    spread,
+    titled,
+    with_engines,
+)
 from indexer.chunking import passage_input
 from indexer.manifest import current_generation, read_current
 from indexer.store import Store
+from indexer.version import VERSION
 
 REQUIREMENTS = Path(__file__).with_name("peers.txt")
 PROBE = Path(__file__).with_name("peer_probe.py")
 PEERS = ("txtai", "lancedb", "bm25s+faiss", "fts5+numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What is measured. Both functions are given a folder that is not there yet.
+
+    `index` indexes the sample there, and returns the seconds of the whole process and what the system is made of;
+    `ask` answers the queries over the whole archive, and returns figures for the result.
+    """
+
+    name: str
+    index: Callable[[Path], tuple[float, list[str]]]
+    ask: Callable[[Path], dict[str, Any]]
 
 
 def interpreter(folder: Path) -> Path:
@@ -89,37 +117,44 @@ def timed(command: list[Any]) -> tuple[float, str]:
     return time.perf_counter() - started, run.stdout.splitlines()[-1]
 
 
-def of_peer(python: Path, peer: str, folder: Path, rounds: int) -> dict[str, Any]:
-    """One peer's figures."""
-    place = {part: folder / f"{peer}-{part}" for part in ("index", "query")}
-    for one in place.values():
-        one.mkdir()
+def of_peer(python: Path, peer: str, folder: Path, rounds: int) -> System:
+    """A peer, over what `export` wrote into `folder`."""
+
+    def at(place: Path) -> Path:
+        place.mkdir()
         for file in ("passages.jsonl", "sample.jsonl", "vectors.npy", "queries.json"):
-            (one / file).symlink_to(folder / file)
-    seconds, said = timed([python, PROBE, peer, "index", place["index"], "0"])
-    passages = json.loads(said)["passages"]
-    found = json.loads(timed([python, PROBE, peer, "query", place["query"], str(rounds)])[1])
-    return {
-        "name": peer,
-        "indexed_passages_per_second": round(passages / seconds, 1),
-        **over_rounds(found["times"]),
-        "own_article": {name: round(count / found["queries"], 3) for name, count in found["own"].items()},
-        "build_without_encoding_seconds": found["build_seconds"],
-    }
+            (place / file).symlink_to(folder / file)
+        return place
+
+    def index(place: Path) -> tuple[float, list[str]]:
+        seconds, said = timed([python, PROBE, peer, "index", at(place), "0"])
+        return seconds, json.loads(said)["versions"]
+
+    def ask(place: Path) -> dict[str, Any]:
+        found = json.loads(timed([python, PROBE, peer, "query", at(place), str(rounds)])[1])
+        return {
+            **over_rounds(found["times"]),
+            "own_article": {name: round(count / found["queries"], 3) for name, count in found["own"].items()},
+            "build_without_encoding_seconds": found["build_seconds"],
+        }
+
+    return System(peer, index, ask)
 
 
-def of_concord(index_dir: Path, engine: str, passages: int, queries: int, rounds: int, scratch: Path) -> dict[str, Any]:
-    """Concord's own figures with one lexical engine; the sample is indexed into a new folder."""
-    chosen = () if engine == "whoosh" else ("--lexical", engine)
-    fresh = scratch / f"fresh-{engine}"
-    seconds, _ = timed(concord("index", scratch / "articles.jsonl", "--index-dir", fresh, "--json", *chosen))
-    ask = [sys.executable, "-m", "benchmarks.query", "--one", with_engine(index_dir, engine, scratch)]
-    found = json.loads(timed([*ask, "--queries", str(queries), "--rounds", str(rounds)])[1])
-    return {
-        "name": f"concord ({engine})",
-        "indexed_passages_per_second": round(passages / seconds, 1),
-        **{name: found[name] for name in ("median_ms", "p95_ms", "own_article")},
-    }
+def of_concord(index_dir: Path, engine: str, folder: Path, queries: int, rounds: int) -> System:
+    """Concord with one lexical engine, asked over `index_dir`."""
+
+    def index(place: Path) -> tuple[float, list[str]]:
+        command = concord("index", folder / "articles.jsonl", "--index-dir", place, "--json", "--lexical", engine)
+        return timed(command)[0], [f"Concord {VERSION}"]
+
+    def ask(place: Path) -> dict[str, Any]:
+        place.mkdir()
+        one = [sys.executable, "-m", "benchmarks.query", "--one", with_engine(index_dir, engine, place)]
+        found = json.loads(timed([*one, "--queries", str(queries), "--rounds", str(rounds)])[1])
+        return {name: found[name] for name in ("median_ms", "p95_ms", "own_article")}
+
+    return System(f"concord ({engine})", index, ask)
 
 
 def main() -> None:
@@ -128,26 +163,37 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=500, help="Articles to index.")
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--engines", default="", help="Concord's lexical engines, with commas. [default: the index's]")
+    with_engines(parser)
     parser.add_argument("--only", choices=PEERS, help="One peer, beside Concord.")
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv-peers")
     given = parser.parse_args()
-    machine = describe()
+    machine = introduce()
     python = interpreter(given.venv.absolute())
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         folder = index_of(given, scratch)
         passages = export(folder, scratch, given.queries, given.limit)
+        systems = [of_concord(folder, engine, scratch, given.queries, given.rounds) for engine in given.engines]
+        systems += [of_peer(python, peer, scratch, given.rounds) for peer in ([given.only] if given.only else PEERS)]
+        rates: dict[str, list[float]] = {system.name: [] for system in systems}
+        versions = {}
+        for number in range(given.rounds):
+            for system in systems:
+                seconds, versions[system.name] = system.index(scratch / f"{system.name}-{number}")
+                rates[system.name].append(passages / seconds)
         rows = []
-        for engine in given.engines.split(",") if given.engines else [read_current(folder).lexical]:
-            rows.append(of_concord(folder, engine, passages, given.queries, given.rounds, scratch))
-            tell(rows[-1])
-        for peer in [given.only] if given.only else PEERS:
-            rows.append(of_peer(python, peer, scratch, given.rounds))
+        for system in systems:
+            rows.append(
+                {
+                    "name": system.name,
+                    "versions": versions[system.name],
+                    "indexed_passages_per_second": spread(rates[system.name], 1),
+                    **system.ask(scratch / f"{system.name}-asked"),
+                }
+            )
             tell(rows[-1])
         manifest = read_current(folder)
         result = {
-            "command": "make bench-peers",
             "machine": machine,
             "articles": manifest.articles,
             "passages": manifest.passages,
@@ -160,10 +206,10 @@ def main() -> None:
 
 def tell(row: dict[str, Any]) -> None:
     """One row of the table."""
-    median, tail, own = row["median_ms"], row["p95_ms"], row["own_article"]
+    own, rate = row["own_article"], row["indexed_passages_per_second"]
     print(
-        f"{row['name']:18} {row['indexed_passages_per_second']:6.1f} passages/s; query median {median['median']} ms "
-        f"({median['min']} to {median['max']}), 95th percentile {tail['median']} ms; own article first "
+        f"{row['name']} ({', '.join(row['versions'])}): {in_words(rate, 'passages/s')} in; query median "
+        f"{in_words(row['median_ms'], 'ms')}, 95th percentile {in_words(row['p95_ms'], 'ms')}; own article first "
         f"{own['first']:.1%}, in ten {own['in_ten']:.1%}"
     )
 

@@ -24,8 +24,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import describe, keep_to_cores, resident_bytes
-from benchmarks.report import concord, environment, index_of, options, over_rounds, save, titled
+from benchmarks.machine import introduce, keep_to_cores, resident_bytes
+from benchmarks.report import concord, environment, in_words, index_of, options, over_rounds, save, titled, with_engines
 from indexer import query_encoder
 from indexer.manifest import read_current
 
@@ -91,12 +91,12 @@ def with_engine(index_dir: Path, engine: str, scratch: Path) -> Path:
 
 def tell(row: dict[str, Any]) -> None:
     """Print what was measured, for people."""
-    median, tail, first = row["median_ms"], row["p95_ms"], row["first_round"]
+    first = row["first_round"]
     print(
         f"{row['lexical']}, {row['query_encoder']}, {row['articles']:,} articles, {row['passages']:,} passages: median "
-        f"{median['median']} ms ({median['min']} to {median['max']}), 95th percentile {tail['median']} ms "
-        f"({tail['min']} to {tail['max']}), processor {row['processor_median_ms']} ms; first round "
-        f"{first['median_ms']} and {first['p95_ms']} ms; {row['resident_bytes']['afterwards'] / 1e6:.0f} MB"
+        f"{in_words(row['median_ms'], 'ms')}, 95th percentile {in_words(row['p95_ms'], 'ms')}, "
+        f"processor {row['processor_median_ms']} ms; first round {first['median_ms']} and "
+        f"{first['p95_ms']} ms; {row['resident_bytes']['afterwards'] / 1e6:.0f} MB"
     )
     print("  " + ", ".join(f"{stage} {value}" for stage, value in row["stages_median_ms"].items()))
 
@@ -104,7 +104,7 @@ def tell(row: dict[str, Any]) -> None:
 def main() -> None:
     """Measure and print."""
     parser = options(__doc__)
-    parser.add_argument("--engines", default="", help="Lexical engines, with commas. [default: the index's own]")
+    with_engines(parser)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--graph", action="store_true", help="Also read queries with the ONNX graph.")
@@ -112,17 +112,17 @@ def main() -> None:
         "--one", type=Path, help=f"Measure this index in this process and print JSON: {__name__}'s own."
     )
     given = parser.parse_args()
-    machine = describe()
     if given.one:
         if given.graph:
             query_encoder.runs_int16 = lambda: False
         print(json.dumps(ask(given.one, given.queries, given.rounds)))
         return
+    machine = introduce()
     rows = []
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         folder = index_of(given, scratch)
-        for engine in given.engines.split(",") if given.engines else [read_current(folder).lexical]:
+        for engine in given.engines:
             command = [sys.executable, "-m", "benchmarks.query", "--one", str(with_engine(folder, engine, scratch))]
             command += ["--queries", str(given.queries), "--rounds", str(given.rounds)]
             for way in [[], ["--graph"]] if given.graph else [[]]:
@@ -130,7 +130,7 @@ def main() -> None:
                 run = subprocess.run(command + way, check=True, env=environment(), stdout=subprocess.PIPE, text=True)
                 rows.append(json.loads(run.stdout))
                 tell(rows[-1])
-    save("query", {"command": "make bench-query", "machine": machine, "rows": rows}, given.out)
+    save("query", {"machine": machine, "rows": rows}, given.out)
 
 
 if __name__ == "__main__":

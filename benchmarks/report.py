@@ -10,16 +10,20 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from indexer.lexical_engines import DEFAULT_LEXICAL, LEXICAL_ENGINES
 from indexer.manifest import current_generation
 from indexer.store import Store
 
 __all__ = [
+    "command",
     "concord",
     "environment",
     "headlines",
+    "in_words",
     "index_of",
     "options",
     "over_rounds",
@@ -27,6 +31,7 @@ __all__ = [
     "save",
     "spread",
     "titled",
+    "with_engines",
 ]
 
 RESULTS = Path(__file__).with_name("results")
@@ -42,6 +47,16 @@ def options(text: str | None, *, archive: bool = True) -> argparse.ArgumentParse
         parser.add_argument("--articles", help="A file or folder of articles to index. [default: the sample archive]")
         parser.add_argument("--index-dir", type=Path, help="An index that is there already, instead of --articles.")
     return parser
+
+
+def with_engines(parser: argparse.ArgumentParser) -> None:
+    """Add the option for Concord's lexical engines, which are given as a list."""
+    parser.add_argument(
+        "--engines",
+        type=lambda names: names.split(","),
+        default=[name for name in LEXICAL_ENGINES if name == DEFAULT_LEXICAL or find_spec(name)],
+        help="Concord's lexical engines, with commas. [default: those installed]",
+    )
 
 
 def environment() -> dict[str, str]:
@@ -105,6 +120,11 @@ def spread(values: Sequence[float], digits: int = 2) -> dict[str, float]:
     }
 
 
+def in_words(value: dict[str, float], unit: str) -> str:
+    """What `spread` returns, as people read it: '9.7 ms (9.6 to 9.9)'."""
+    return f"{value['median']:g} {unit} ({value['min']:g} to {value['max']:g})"
+
+
 def over_rounds(rounds: Sequence[Sequence[float]], digits: int = 2) -> dict[str, dict[str, float]]:
     """Median and 95th percentile of each round (values in seconds), in milliseconds, with their spread over rounds."""
     return {
@@ -113,8 +133,14 @@ def over_rounds(rounds: Sequence[Sequence[float]], digits: int = 2) -> dict[str,
     }
 
 
+def command() -> str:
+    """The command line of this benchmark, as it can be given anywhere: of paths, only their last part."""
+    spec = sys.modules["__main__"].__spec__
+    return " ".join(["python -m", spec.name if spec else "?", *(Path(word).name for word in sys.argv[1:])])
+
+
 def save(name: str, found: dict[str, Any], out: Path | None) -> None:
-    """Write a result as JSON, to `out` or among the results that are kept, and say where."""
+    """Write a result as JSON, with the command that made it, to `out` or among the results that are kept; say where."""
     path = out or RESULTS / f"{name}.json"
-    path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    path.write_text(json.dumps({"command": command(), **found}, indent=2, ensure_ascii=False) + "\n", "utf-8")
     print(f"Written to {path}.")

@@ -18,15 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.generated import articles, vectors_around
-from benchmarks.machine import describe
-from benchmarks.report import RESULTS, SAMPLE, concord, environment, options, save
+from benchmarks.machine import introduce
+from benchmarks.report import RESULTS, SAMPLE, concord, environment, options, save, with_engines
 from indexer.manifest import current_generation, generation_folder, read_current
 from indexer.store import STORE_FILE, Store
 
@@ -129,9 +128,8 @@ def _bytes(folder: Path) -> int:
 def main() -> None:
     """Measure, print and draw."""
     parser = options(__doc__, archive=False)
-    both = "whoosh,tantivy" if find_spec("tantivy") else "whoosh"
     parser.add_argument("--sizes", default="1000,5000,20000,100000")
-    parser.add_argument("--engines", default=both, help="Lexical engines, with commas. [default: those installed]")
+    with_engines(parser)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scratch", type=Path, help="A folder to keep the indexes in.")
@@ -139,7 +137,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--plot-only", type=Path)
     given = parser.parse_args()
-    machine = describe()
+    machine = introduce()
     out = given.out or RESULTS / "scale.json"
     before = json.loads(out.read_text("utf-8"))["rows"] if (given.resume or given.plot_only) and out.exists() else []
     if given.plot_only:
@@ -150,7 +148,7 @@ def main() -> None:
         scratch = given.scratch or Path(name)
         for size in map(int, given.sizes.split(",")):
             folder = scratch / f"generated-{size}"
-            for engine in given.engines.split(","):
+            for engine in given.engines:
                 if (size, engine) in done:
                     continue
                 if not folder.exists():
@@ -166,7 +164,7 @@ def main() -> None:
                     f"{row['derive_seconds']} s, query median {median} ms, 95th percentile {tail} ms, "
                     f"{row['resident_bytes']['afterwards'] / 1e6:.0f} MB"
                 )
-                save("scale", {"command": "make bench-scale", "machine": machine, "rows": before}, out)
+                save("scale", {"machine": machine, "rows": before}, out)
             if not given.scratch:
                 shutil.rmtree(folder, ignore_errors=True)
     if given.plot:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from benchmarks.machine import describe, resident_bytes
+from benchmarks.machine import introduce, resident_bytes
 from benchmarks.report import concord, environment, headlines, index_of, options, quantile, save, spread
 
 CALM_CLIENTS, CALM_PAUSE = 2, 0.1
@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--additions", type=int, default=5)
     parser.add_argument("--settings", default="", help="Further options for concord serve.")
     given = parser.parse_args()
-    machine = describe()
+    machine = introduce()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         folder = scratch / "served"
@@ -210,7 +210,6 @@ def main() -> None:
             busy = additions(address, queries, folder, (given.clients, 0.0, number, number), scratch)
             memory["after_additions"] = resident_bytes(server.pid)
     result = {
-        "command": "make bench-serve",
         "machine": machine,
         "settings": given.settings,
         "memory_bytes": memory,

@@ -16,15 +16,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.report import RESULTS, ROOT
+from benchmarks.report import RESULTS, ROOT, in_words
 
 PAGES = [ROOT / "docs" / name for name in ("performance.md", "reliability.md")]
 _PART = re.compile(r"(<!-- results ([a-z0-9_/]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 Found = dict[str, Any]
-
-
-def _range(value: dict[str, float], unit: str) -> str:
-    return f"{value['median']:g} {unit} ({value['min']:g} to {value['max']:g})"
 
 
 def _megabytes(value: float) -> str:
@@ -41,7 +37,7 @@ def cold(found: Found) -> str:
     rows = []
     for name, row in found["rows"].items():
         memory = _megabytes(row["peak_bytes"]) if "search" in name else ""
-        rows.append((f"`{name}`", _range(row["wall_s"], "s"), f"{row['processor_s']['median']:g} s", memory))
+        rows.append((f"`{name}`", in_words(row["wall_s"], "s"), f"{row['processor_s']['median']:g} s", memory))
     return table(("process", "wall, median (least to most)", "processor", "peak memory"), rows)
 
 
@@ -54,9 +50,9 @@ def indexing(found: Found) -> str:
         ),
         (
             f"the encoder alone, {found['precision']}",
-            _range(found["encoder_alone_passages_per_second"], "passages/s"),
+            in_words(found["encoder_alone_passages_per_second"], "passages/s"),
         ),
-        ("plain float32 `model.encode`", _range(found["plain_float32_passages_per_second"], "passages/s")),
+        ("plain float32 `model.encode`", in_words(found["plain_float32_passages_per_second"], "passages/s")),
         ("the run over the encoder alone", f"{found['share_of_the_encoder_alone']:g}"),
         ("the run over plain float32", f"{found['times_plain_float32']:g}"),
         ("most memory of all its processes", _megabytes(found["peak_bytes"])),
@@ -73,8 +69,8 @@ def query(found: Found) -> str:
             (
                 f"{row['lexical']}, {row['articles']:,} articles, {row['passages']:,} passages",
                 row["query_encoder"],
-                _range(row["median_ms"], "ms"),
-                _range(row["p95_ms"], "ms"),
+                in_words(row["median_ms"], "ms"),
+                in_words(row["p95_ms"], "ms"),
                 f"{first['median_ms']:g} and {first['p95_ms']:g} ms",
                 _megabytes(row["resident_bytes"]["afterwards"]),
             )
@@ -99,19 +95,19 @@ def serve(found: Found) -> str:
             f"{_megabytes(memory['after_load'])}, {_megabytes(memory['after_additions'])}",
         ),
         ("one client, median and 99th percentile", f"{one['p50']:g} and {one['p99']:g} ms"),
-        (f"{load['clients']} clients, answers a second", _range(load["answers_per_second"], "")),
-        (f"{load['clients']} clients, median", _range(load["p50_ms"], "ms")),
-        (f"{load['clients']} clients, 99th percentile", _range(load["p99_ms"], "ms")),
+        (f"{load['clients']} clients, answers a second", in_words(load["answers_per_second"], "")),
+        (f"{load['clients']} clients, median", in_words(load["p50_ms"], "ms")),
+        (f"{load['clients']} clients, 99th percentile", in_words(load["p99_ms"], "ms")),
         (f"{load['clients']} clients, failures", str(len(load["failures"]))),
     ]
     for part, title in (("adding_under_few_questions", "few questions"), ("adding_under_load", "all clients")):
         row = found[part]
         rows += [
-            (f"new article under {title}: found after", _range(row["found_after_seconds"], "s")),
-            ("... the command itself", _range(row["command_seconds"], "s")),
+            (f"new article under {title}: found after", in_words(row["found_after_seconds"], "s")),
+            ("... the command itself", in_words(row["command_seconds"], "s")),
             (
                 "... slowest question meanwhile, and 99th percentile of all",
-                f"{_range(row['slowest_question_ms'], 'ms')}, {row['all_p99_ms']:g} ms",
+                f"{in_words(row['slowest_question_ms'], 'ms')}, {row['all_p99_ms']:g} ms",
             ),
             ("... failures", str(len(row["failures"]))),
         ]
@@ -146,15 +142,19 @@ def peers(found: Found) -> str:
         rows.append(
             (
                 row["name"],
-                f"{row['indexed_passages_per_second']:g}",
-                _range(row["median_ms"], "ms"),
-                _range(row["p95_ms"], "ms"),
+                in_words(row["indexed_passages_per_second"], "/s"),
+                in_words(row["median_ms"], "ms"),
+                in_words(row["p95_ms"], "ms"),
                 f"{own['first']:.1%}",
                 f"{own['in_ten']:.1%}",
             )
         )
-    head = ("", "passages/s in", "query, median", "95th percentile", "own article first", "in ten")
-    told = f"{found['articles']:,} articles, {found['passages']:,} passages; indexing of {found['indexed_passages']:,}."
+    head = ("", "passages in", "query, median", "95th percentile", "own article first", "in ten")
+    made_of = dict.fromkeys(part for row in found["rows"] for part in row["versions"])
+    told = (
+        f"{found['articles']:,} articles, {found['passages']:,} passages; indexing of {found['indexed_passages']:,}. "
+        f"{', '.join(made_of)}."
+    )
     return table(head, rows) + f"\n\n{told}"
 
 
@@ -177,7 +177,7 @@ def vectors(found: Found) -> str:
 
 def durability(found: Found) -> str:
     """What checksums, checks and backups take."""
-    rows = [(act, _range(row, "s")) for act, row in found["seconds"].items()]
+    rows = [(act, in_words(row, "s")) for act, row in found["seconds"].items()]
     head = (f"{found['articles']:,} articles, {found['passages']:,} passages", "median (least to most)")
     sizes = f"Derived files {_megabytes(found['derived_bytes'])}, backup {_megabytes(found['backup_bytes'])}."
     return table(head, rows) + f"\n\n{sizes}"
@@ -220,7 +220,8 @@ def part(name: str) -> str:
     found = json.loads(path.read_text("utf-8"))
     machine = found["machine"]
     told = (
-        f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; load before {machine['load']}"
+        f"`{found['command']}`; {machine['processor']}, {machine['cores']} cores, Python {machine['python']}; "
+        f"load before {machine['load']}"
     )
     return f"{PARTS[kind](found)}\n\n({told}; [result](../benchmarks/results/{name}.json))\n"
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,8 @@ from typing import Any
 import faiss
 import numpy as np
 
-from benchmarks.machine import describe
+from benchmarks.machine import introduce
+from benchmarks.report import command
 from indexer.manifest import current_generation, encoder_folder, read_current
 from indexer.onnx_encoder import OnnxEncoder
 from indexer.store import Store
@@ -164,6 +164,7 @@ def main() -> None:
     arguments.add_argument("--hnsw", action="store_true", help="build HNSW too, which takes minutes")
     arguments.add_argument("--json", dest="out", type=Path)
     given = arguments.parse_args()
+    machine = introduce()
     faiss.omp_set_num_threads(1)
     vectors, owners, queries = load(given.index_dir, given.passages, given.queries)
     quantizer = faiss.ScalarQuantizer
@@ -176,8 +177,7 @@ def main() -> None:
         figures, _ = measured(search, queries, owners, truth)
         rows.append({"structure": name, **figures, "build_s": round(taken, 1), "mb": megabytes})
         print(rows[-1], flush=True)
-    command = "python -m benchmarks.vector_index " + " ".join(Path(word).name for word in sys.argv[1:])
-    found = {"command": command, "machine": describe(), "passages": given.passages, "rows": rows}
+    found = {"command": command(), "machine": machine, "passages": given.passages, "rows": rows}
     if given.out:
         given.out.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
 

@@ -24,6 +24,7 @@ from .negation_words import (
     PARTICIPLES,
     PAST_AUXILIARIES,
     PREPOSITIONS,
+    PRONOUNS,
     QUERY_CUES,
     QUERY_STOPS,
     RELATIVES,
@@ -119,7 +120,8 @@ def _parts(written: Sequence[str], words: Sequence[str], start: int, end: int) -
             before, denied = start - 2, [*written[start - 2 : start], *denied]
         denied = ["or" if word.lower() == "nor" else word for word in denied]
     if not _has_content(_plain_words(denied)):
-        return _before(written, start)
+        # Of other cues that end a query, what they deny has been left away, or is not typed yet.
+        return _before(written, start) if " ".join(words[start:end]) in PRONOUNS else ([], [])
     return denied, [*written[:before], *written[stop:]]
 
 

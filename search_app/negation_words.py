@@ -33,6 +33,7 @@ __all__ = [
     "PAST_AUXILIARIES",
     "PREPOSITIONS",
     "PSEUDO",
+    "PRONOUNS",
     "QUERY_CUES",
     "QUERY_STOPS",
     "RELATIVES",
@@ -95,6 +96,9 @@ PAST_AUXILIARIES = _words("did was were had has have would could")
 
 SUBJECTS = _words("nobody none neither no nothing")
 """Cues that stand for who or what does something: 'jackpot that nobody won', 'backed by neither'."""
+
+PRONOUNS = frozenset(["nobody", "none", "neither", "nothing", "no one"])
+"""Those of them that may end a query: 'summit attended by nobody'."""
 
 LEADING = _words(
     "a an the any of its their his her our your my to in on at by for from with been be being is are was were has "
