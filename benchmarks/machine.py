@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -45,14 +47,19 @@ def describe() -> dict[str, str]:
 
 
 def introduce() -> dict[str, str]:
-    """Print what `describe` returns, at the head of a benchmark, and return it for the result."""
+    """Print what `describe` returns, at the head of a benchmark, and return it for the result.
+
+    From here on lines are seen at once, in a pipe too.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     found = describe()
     print(
         f"{found['processor']}, {found['cores']} cores, {found['memory']}, load {found['load']}; {found['system']}, "
         f"Python {found['python']}"
     )
     packages = (name for name in ("concord-search", *_PACKAGES) if name in found)
-    print(", ".join(f"{name} {found[name]}" for name in packages), flush=True)
+    print(", ".join(f"{name} {found[name]}" for name in packages))
     return found
 
 

@@ -172,11 +172,11 @@ def main() -> None:
     exact, seconds = built(kind, vectors)
     figures, truth = measured(plain(exact), queries, owners, None)
     rows = [{"structure": "exact, fp16", **figures, "build_s": round(seconds, 1), "mb": size(exact)}]
-    print(rows[0], flush=True)
+    print(rows[0])
     for name, search, taken, megabytes in structures(vectors, exact, hnsw=given.hnsw):
         figures, _ = measured(search, queries, owners, truth)
         rows.append({"structure": name, **figures, "build_s": round(taken, 1), "mb": megabytes})
-        print(rows[-1], flush=True)
+        print(rows[-1])
     found = {"command": command(), "machine": machine, "passages": given.passages, "rows": rows}
     if given.out:
         given.out.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
