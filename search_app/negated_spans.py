@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 
 import regex
@@ -59,6 +60,8 @@ _KINDS = (
     (ABSENCE_VERBS, "verb"),
     (ABSENCE_ADJECTIVES, "adjective"),
 )
+
+_FIRST_WORDS = frozenset([*PSEUDO, *(word for phrases, _ in _KINDS for word in phrases)])
 
 _NOT_UN_HEADS = ("un-", "under", "unesco-", "uniform", "union")
 """Beginnings of words in which 'un' is no prefix."""
@@ -184,11 +187,20 @@ def _cues(words: Sequence[str]) -> list[tuple[int, int, str]]:
     found: list[tuple[int, int, str]] = []
     at = 0
     while at < len(words):
+        if not _may_begin(words[at]):
+            at += 1
+            continue
         length, kind = _cue_at(words, at)
         if length and kind:
             found.append((at, at + length, kind))
         at += max(length, 1)
     return found
+
+
+@lru_cache(maxsize=1 << 14)
+def _may_begin(word: str) -> bool:
+    """Whether any cue begins with a word, or only looks so: few words do, and most are met again and again."""
+    return word in _FIRST_WORDS or word.endswith("n't") or negative_base(word) is not None
 
 
 def _cue_at(words: Sequence[str], at: int) -> tuple[int, str]:

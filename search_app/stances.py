@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.analysis import terms
+from indexer.analysis import analyse, terms
 
 from .negated_spans import Span, spans
 from .negation import Denial
@@ -121,10 +122,17 @@ def _read(sentences: Sequence[str], wanted: frozenset[str]) -> list[_Statement]:
 
 def _meant(text: str) -> set[str]:
     """The terms of a text, and those of the states that its words stand for."""
+    meant = set().union(*map(_meant_by, text.split()))
+    # Words that carry no meaning count where there are no others.
+    return meant or set(terms(text))
+
+
+@lru_cache(maxsize=1 << 14)
+def _meant_by(word: str) -> frozenset[str]:
+    bare = word.replace(".", "")
     # 'US' is a country, 'us' is not.
-    words = (word if word.isupper() else word.lower() for word in text.replace(".", "").split())
-    states = {METONYMS[word] for word in words if word in METONYMS}
-    return {term for part in (text, *states) for term in terms(part)} if text else set()
+    state = METONYMS.get(bare if bare.isupper() else bare.lower(), "")
+    return frozenset(token.term for part in (word, state) for token in analyse(part))
 
 
 def _affordable(read: Sequence[Sequence[_Statement]]) -> list[str]:
