@@ -50,6 +50,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,eval,tantivy]'
 	@touch $@
 
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[plots,tantivy]'
+	@touch $@
+
 demo: $(VENV)/.installed
 	$(BIN)/concord index index_data/sample_articles --index-dir $(INDEX_DIR)
 	$(BIN)/concord search "prisoner exchange without mediation" -k 5 --index-dir $(INDEX_DIR)
@@ -79,7 +83,7 @@ contract: $(VENV)/.installed-dev
 	CONTRACT_EXAMPLES=1000 $(BIN)/python -m pytest tests/search_app/test_web_contract.py
 
 bench-overload: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks.overload
+	$(BIN)/python -m benchmarks.overload $(OPTIONS)
 
 bench-cold: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.cold $(OPTIONS)
@@ -87,23 +91,20 @@ bench-cold: $(VENV)/.installed
 bench-index: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.indexing $(if $(ARTICLES),--articles $(ARTICLES)) $(OPTIONS)
 
-bench-query: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[tantivy]'
+bench-query: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.query $(MEASURED)
 
 bench-serve: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.serve $(MEASURED)
 
-bench-scale: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[plots,tantivy]'
+bench-scale: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.scale --plot docs/scale.svg $(OPTIONS)
 
 bench-vectors: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.vector_index $(INDEX) --passages 100000 --hnsw --json benchmarks/results/vectors_100k.json
-	$(BIN)/python -m benchmarks.vector_index $(INDEX) --passages 1000000 --queries 50 --json benchmarks/results/vectors_1m.json
+	$(BIN)/python -m benchmarks.vector_index $(INDEX) --passages 100000 --hnsw --json benchmarks/results/vectors_100k.json $(OPTIONS)
+	$(BIN)/python -m benchmarks.vector_index $(INDEX) --passages 1000000 --queries 50 --json benchmarks/results/vectors_1m.json $(OPTIONS)
 
-bench-peers: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[tantivy]'
+bench-peers: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.peers $(MEASURED)
 
 bench-durability: $(VENV)/.installed

@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from benchmarks.machine import describe
+from benchmarks.report import command
 
 SEARCHES, WAITING = 2, 4
 MOST_REQUESTS = 20_000
@@ -147,7 +148,13 @@ def main() -> None:
         server.terminate()
         stopped = server.wait(timeout=60)
     wrong = verdict(phases) + ([f"the server ended with {stopped}"] if stopped else [])
-    report = {"machine": describe(), "places": [SEARCHES, WAITING], "phases": phases, "wrong": wrong}
+    report = {
+        "command": command(),
+        "machine": describe(),
+        "places": [SEARCHES, WAITING],
+        "phases": phases,
+        "wrong": wrong,
+    }
     text = json.dumps(report, indent=2)
     print(text)
     if given.json:

@@ -73,7 +73,6 @@ def ask(index_dir: Path, count: int, rounds: int) -> dict[str, Any]:
         "own_article": {name: round(number / len(queries), 3) for name, number in own.items()},
         "stages_median_ms": {name: round(1000 * statistics.median(spent), 3) for name, spent in stages.items()},
         "resident_bytes": {"warmed_up": at_rest, "afterwards": resident_bytes()},
-        "index_bytes": status.size_bytes,
     }
 
 

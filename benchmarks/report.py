@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -122,7 +123,7 @@ def spread(values: Sequence[float], digits: int = 2) -> dict[str, float]:
 
 def in_words(value: dict[str, float], unit: str) -> str:
     """What `spread` returns, as people read it: '9.7 ms (9.6 to 9.9)'."""
-    return f"{value['median']:g} {unit} ({value['min']:g} to {value['max']:g})"
+    return f"{value['median']:g} {unit}".rstrip() + f" ({value['min']:g} to {value['max']:g})"
 
 
 def over_rounds(rounds: Sequence[Sequence[float]], digits: int = 2) -> dict[str, dict[str, float]]:
@@ -136,7 +137,11 @@ def over_rounds(rounds: Sequence[Sequence[float]], digits: int = 2) -> dict[str,
 def command() -> str:
     """The command line of this benchmark, as it can be given anywhere: of paths, only their last part."""
     spec = sys.modules["__main__"].__spec__
-    return " ".join(["python -m", spec.name if spec else "?", *(Path(word).name for word in sys.argv[1:])])
+    words = []
+    for word in sys.argv[1:]:
+        option, equals, value = word.rpartition("=")
+        words.append(f"{option}{equals}{Path(value).name or value}")
+    return shlex.join(["python", "-m", spec.name if spec else "?", *words])
 
 
 def save(name: str, found: dict[str, Any], out: Path | None) -> None:

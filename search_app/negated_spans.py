@@ -43,6 +43,7 @@ _WINDOW = 9
 """Words after a cue that it may govern."""
 _FLIP = 3
 """Words between two cues that make each other undone: 'not without', 'failed to avoid'."""
+_LONGEST_CACHED = 32
 _VERB_WEIGHT = 0.85
 _SENTENCE_WEIGHT = 0.85
 _SHORT, _DILUTION, _LEAST = 9, 0.06, 0.4
@@ -187,7 +188,8 @@ def _cues(words: Sequence[str]) -> list[tuple[int, int, str]]:
     found: list[tuple[int, int, str]] = []
     at = 0
     while at < len(words):
-        if not _may_begin(words[at]):
+        # What is long is rare, and would only push words out of the cache.
+        if len(words[at]) <= _LONGEST_CACHED and not _may_begin(words[at]):
             at += 1
             continue
         length, kind = _cue_at(words, at)

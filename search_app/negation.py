@@ -17,6 +17,7 @@ from .negation_words import (
     AUXILIARIES,
     CLAIMING,
     DANGLING,
+    ENDING,
     EXCEPTING,
     FIXED,
     FOLLOWING_VERBS,
@@ -24,7 +25,6 @@ from .negation_words import (
     PARTICIPLES,
     PAST_AUXILIARIES,
     PREPOSITIONS,
-    PRONOUNS,
     QUERY_CUES,
     QUERY_STOPS,
     RELATIVES,
@@ -114,14 +114,17 @@ def _parts(written: Sequence[str], words: Sequence[str], start: int, end: int) -
         return _subject(written, words, start, end)
     stop = _stop(written, words, end)
     denied, before = list(written[end:stop]), start
+    ends = not _has_content(_plain_words(denied))
+    if ends and " ".join(words[start:end]) not in ENDING:
+        # What it denies has been left away, or is not typed yet.
+        return [], []
     if words[start] in SUBJECTS:
         if start > 1 and words[start - 1] == "by" and _is_participle(words[start - 2]):
             # 'backed by neither the board nor the union' denies that the board or the union backed it.
             before, denied = start - 2, [*written[start - 2 : start], *denied]
         denied = ["or" if word.lower() == "nor" else word for word in denied]
     if not _has_content(_plain_words(denied)):
-        # Of other cues that end a query, what they deny has been left away, or is not typed yet.
-        return _before(written, start) if " ".join(words[start:end]) in PRONOUNS else ([], [])
+        return _before(written, start)
     return denied, [*written[:before], *written[stop:]]
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "CLAUSE_WORDS",
     "DANGLING",
     "DOUBT",
+    "ENDING",
     "EXCEPTING",
     "FIXED",
     "FOLLOWING_VERBS",
@@ -32,7 +33,6 @@ __all__ = [
     "PAST",
     "PAST_AUXILIARIES",
     "PREPOSITIONS",
-    "PRONOUNS",
     "PSEUDO",
     "QUERY_CUES",
     "QUERY_STOPS",
@@ -97,8 +97,10 @@ PAST_AUXILIARIES = _words("did was were had has have would could")
 SUBJECTS = _words("nobody none neither no nothing")
 """Cues that stand for who or what does something: 'jackpot that nobody won', 'backed by neither'."""
 
-PRONOUNS = frozenset(["nobody", "none", "neither", "nothing", "no one"])
-"""Those of them that may end a query: 'summit attended by nobody'."""
+ENDING = frozenset(
+    ["nobody", "no one", "none", "neither", "nothing", "excluded", "omitted", "left out", "skipped", "avoided"]
+)
+"""Cues that may end a query: 'summit attended by nobody', 'talks with Russia excluded'."""
 
 LEADING = _words(
     "a an the any of its their his her our your my to in on at by for from with been be being is are was were has "

@@ -45,6 +45,7 @@ _ODDS = 7.0
 _RANKS_A_SPAN = 2
 """Places in the ranking that cost an article one of the spans that are encoded."""
 _MAX_SPANS = 48
+_LONGEST_CACHED = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +128,19 @@ def _meant(text: str) -> set[str]:
     return meant or set(terms(text))
 
 
-@lru_cache(maxsize=1 << 14)
 def _meant_by(word: str) -> frozenset[str]:
+    # What is long, or in a script without spaces, is rare here, and would only push words out of the cache.
+    return _meant_by_cached(word) if len(word) <= _LONGEST_CACHED and word.isascii() else _meant_by_now(word)
+
+
+def _meant_by_now(word: str) -> frozenset[str]:
     bare = word.replace(".", "")
     # 'US' is a country, 'us' is not.
     state = METONYMS.get(bare if bare.isupper() else bare.lower(), "")
     return frozenset(token.term for part in (word, state) for token in analyse(part))
+
+
+_meant_by_cached = lru_cache(maxsize=1 << 14)(_meant_by_now)
 
 
 def _affordable(read: Sequence[Sequence[_Statement]]) -> list[str]:

@@ -32,7 +32,7 @@ Built = tuple[Path, Path, dict[str, str]]
 
 @pytest.fixture
 def built(tmp_path: Path, word_export: Path, word_encoder: Path) -> Built:
-    """See `_built`."""
+    """Indexes with the words' encoder."""
     return _built(tmp_path, word_encoder, word_export)
 
 
