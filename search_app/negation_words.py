@@ -165,7 +165,8 @@ FIXED = _phrases(
     "not proven|not least|not yet|not even|not without|never without|no lack of|no absence of|not lacking|not free|"
     "not a|not the|not an|not all|not any|never say never|never let me go|never again|never mind|never ending|"
     "neverending|nothing compares|nothing but|none other|no fewer|no less|no later|no better|no sooner|"
-    "all quiet|no win no fee|no strings attached|if not|whether or not|or not|why not"
+    "all quiet|no win no fee|no strings attached|if not|whether or not|or not|why not|with or without|with and without|"
+    "last but not least|yes or no|yes and no"
 )
 """Names and compounds with a cue in them that deny nothing, or not what follows."""
 
@@ -190,7 +191,8 @@ NOT_LESS = _words(
 PSEUDO = _phrases(
     "not only|not just|not merely|not least|no doubt|no fewer than|no less than|no later than|no more than|no wonder|"
     "nothing but|none other than|without doubt|without question|no sooner|not necessarily|no matter|not until|"
-    "not yet clear|no. |not surprisingly|not so much|if not|whether or not|not guilty|not alone|no longer than"
+    "not yet clear|no. |not surprisingly|not so much|if not|whether or not|not guilty|not alone|no longer than|"
+    "with or without|with and without|yes or no|yes and no"
 )
 """Phrases in articles that hold a cue and deny nothing (NegEx: pseudo-negations)."""
 

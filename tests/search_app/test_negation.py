@@ -123,6 +123,8 @@ def test_a_denying_query_is_taken_apart(query: str, denied: str, affirmed: str) 
         "Loggers Have NOT Cut Down The World's Oldest Tree",
         "how to avoid being a werewolf",
         "talks NOT Russia",
+        "Egypt is in trouble with or without the IMF",
+        "yes or no referendum in Greece",
         "In Georgia, the peach state, a summer almost without",
         "Armenia talks without",
         'Armenia talks without "Red Cross"',
@@ -177,6 +179,7 @@ def test_a_sentence_denies_what_its_cue_governs(sentence: str, denied: str) -> N
         "They failed to avoid a strike.",
         "Not only the army came.",
         "Observers watched the count.",
+        "The plan goes on with or without the mediators.",
     ],
 )
 def test_double_and_seeming_negation_denies_nothing(sentence: str) -> None:
