@@ -236,8 +236,9 @@ def is_mark(term: str) -> bool:
 
 def terms(text: str) -> list[str]:
     """The terms that a query of this text is scored by: no stop words, unless there is nothing else."""
-    found = [token.term for token in analyse(text)]
-    return found or [token.term for token in analyse(text, keep_stop_words=True)]
+    parts = [part for _, of_chunk, _ in _chunks(text) for part in of_chunk]
+    found = [part.term for part in parts if part.kind <= _CONTENT]
+    return found or [part.term for part in parts if part.kind <= _STOP]
 
 
 def phrase_variants(text: str, known: Callable[[str], bool]) -> list[list[tuple[str, int]]]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from operator import itemgetter
 
 import regex
 
@@ -31,6 +29,7 @@ from .negation_words import (
     UNDOING,
     UNDONE,
     VERBAL,
+    by_first_word,
     matched,
 )
 
@@ -43,7 +42,6 @@ _WINDOW = 9
 """Words after a cue that it may govern."""
 _FLIP = 3
 """Words between two cues that make each other undone: 'not without', 'failed to avoid'."""
-_LONGEST_CACHED = 32
 _VERB_WEIGHT = 0.85
 _SENTENCE_WEIGHT = 0.85
 _SHORT, _DILUTION, _LEAST = 9, 0.06, 0.4
@@ -53,8 +51,9 @@ _HYPOTHETICAL_WEIGHT = 0.5
 _PAST_WEIGHT = 0.6
 
 
-# Where two kinds match as many words, the first one holds.
+# Where a phrase is of two kinds, the first one holds: before all, of none, what only looks like a cue.
 _KINDS = (
+    (PSEUDO, ""),
     (IMPLYING, "implied"),
     (VERBAL, "verbal"),
     (BEFORE_NOUN, "noun"),
@@ -62,7 +61,8 @@ _KINDS = (
     (ABSENCE_ADJECTIVES, "adjective"),
 )
 
-_FIRST_WORDS = frozenset([*PSEUDO, *(word for phrases, _ in _KINDS for word in phrases)])
+_KIND_OF = {phrase: kind for phrases, kind in reversed(_KINDS) for several in phrases.values() for phrase in several}
+_CUES = by_first_word(_KIND_OF)
 
 _NOT_UN_HEADS = ("un-", "under", "unesco-", "uniform", "union")
 """Beginnings of words in which 'un' is no prefix."""
@@ -188,10 +188,6 @@ def _cues(words: Sequence[str]) -> list[tuple[int, int, str]]:
     found: list[tuple[int, int, str]] = []
     at = 0
     while at < len(words):
-        # What is long is rare, and would only push words out of the cache.
-        if len(words[at]) <= _LONGEST_CACHED and not _may_begin(words[at]):
-            at += 1
-            continue
         length, kind = _cue_at(words, at)
         if length and kind:
             found.append((at, at + length, kind))
@@ -199,19 +195,10 @@ def _cues(words: Sequence[str]) -> list[tuple[int, int, str]]:
     return found
 
 
-@lru_cache(maxsize=1 << 14)
-def _may_begin(word: str) -> bool:
-    """Whether any cue begins with a word, or only looks so: few words do, and most are met again and again."""
-    return word in _FIRST_WORDS or word.endswith("n't") or negative_base(word) is not None
-
-
 def _cue_at(words: Sequence[str], at: int) -> tuple[int, str]:
     """Length and kind of the cue that begins at a word; (0, '') where none does, kind '' for what only looks so."""
-    if length := matched(PSEUDO, words, at):
-        return length, ""
+    if length := matched(_CUES, words, at):
+        return length, _KIND_OF[tuple(words[at : at + length])]
     if words[at].endswith("n't"):
         return 1, "verbal"
-    length, kind = max(((matched(phrases, words, at), kind) for phrases, kind in _KINDS), key=itemgetter(0))
-    if length:
-        return length, kind
     return (1, "prefix") if negative_base(words[at]) else (0, "")

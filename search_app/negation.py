@@ -114,8 +114,7 @@ def _parts(written: Sequence[str], words: Sequence[str], start: int, end: int) -
         return _subject(written, words, start, end)
     stop = _stop(written, words, end)
     denied, before = list(written[end:stop]), start
-    ends = not _has_content(_plain_words(denied))
-    if ends and " ".join(words[start:end]) not in ENDING:
+    if not _has_content(_plain_words(denied)) and matched(ENDING, words, start) != end - start:
         # What it denies has been left away, or is not typed yet.
         return [], []
     if words[start] in SUBJECTS:

@@ -6,7 +6,7 @@ and diseases in discharge summaries"), with cues of news instead of clinical not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "ABSENCE_ADJECTIVES",
@@ -43,6 +43,7 @@ __all__ = [
     "VERBAL",
     "VERBAL_QUERY_CUES",
     "Phrases",
+    "by_first_word",
     "matched",
 ]
 
@@ -57,8 +58,13 @@ Phrases = dict[str, tuple[tuple[str, ...], ...]]
 
 def _phrases(listed: str) -> Phrases:
     """The phrases of a list that parts them by '|'."""
+    return by_first_word(tuple(phrase.split()) for phrase in listed.split("|"))
+
+
+def by_first_word(listed: Iterable[tuple[str, ...]]) -> Phrases:
+    """The phrases, as `matched` looks for them."""
     found: dict[str, list[tuple[str, ...]]] = {}
-    for phrase in sorted((tuple(phrase.split()) for phrase in listed.split("|")), key=len, reverse=True):
+    for phrase in sorted(listed, key=len, reverse=True):
         found.setdefault(phrase[0], []).append(phrase)
     return {first: tuple(phrases) for first, phrases in found.items()}
 
@@ -97,9 +103,7 @@ PAST_AUXILIARIES = _words("did was were had has have would could")
 SUBJECTS = _words("nobody none neither no nothing")
 """Cues that stand for who or what does something: 'jackpot that nobody won', 'backed by neither'."""
 
-ENDING = frozenset(
-    ["nobody", "no one", "none", "neither", "nothing", "excluded", "omitted", "left out", "skipped", "avoided"]
-)
+ENDING = _phrases("nobody|no one|none|neither|nothing|excluded|omitted|left out|skipped|avoided")
 """Cues that may end a query: 'summit attended by nobody', 'talks with Russia excluded'."""
 
 LEADING = _words(
@@ -156,6 +160,9 @@ PARTICIPLES = _words(
 )
 """What may follow 'not' and 'never' in a query that denies, besides words in -ed and -ing."""
 
+_UNDECIDED = "if not|whether or not|with or without|with and without|yes or no|yes and no"
+"""Phrases that leave open what they name, in queries and in articles."""
+
 FIXED = _phrases(
     "doctors without borders|reporters without borders|doctors without frontiers|without borders|without doubt|"
     "without fail|without question|without precedent|rebel without a cause|man without a country|no. |"
@@ -165,8 +172,7 @@ FIXED = _phrases(
     "not proven|not least|not yet|not even|not without|never without|no lack of|no absence of|not lacking|not free|"
     "not a|not the|not an|not all|not any|never say never|never let me go|never again|never mind|never ending|"
     "neverending|nothing compares|nothing but|none other|no fewer|no less|no later|no better|no sooner|"
-    "all quiet|no win no fee|no strings attached|if not|whether or not|or not|why not|with or without|with and without|"
-    "last but not least|yes or no|yes and no"
+    "all quiet|no win no fee|no strings attached|or not|why not|last but not least|" + _UNDECIDED
 )
 """Names and compounds with a cue in them that deny nothing, or not what follows."""
 
@@ -191,8 +197,7 @@ NOT_LESS = _words(
 PSEUDO = _phrases(
     "not only|not just|not merely|not least|no doubt|no fewer than|no less than|no later than|no more than|no wonder|"
     "nothing but|none other than|without doubt|without question|no sooner|not necessarily|no matter|not until|"
-    "not yet clear|no. |not surprisingly|not so much|if not|whether or not|not guilty|not alone|no longer than|"
-    "with or without|with and without|yes or no|yes and no"
+    "not yet clear|no. |not surprisingly|not so much|not guilty|not alone|no longer than|" + _UNDECIDED
 )
 """Phrases in articles that hold a cue and deny nothing (NegEx: pseudo-negations)."""
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.analysis import analyse, terms
+from indexer.analysis import terms
 
 from .negated_spans import Span, spans
 from .negation import Denial
@@ -45,7 +44,6 @@ _ODDS = 7.0
 _RANKS_A_SPAN = 2
 """Places in the ranking that cost an article one of the spans that are encoded."""
 _MAX_SPANS = 48
-_LONGEST_CACHED = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,24 +121,10 @@ def _read(sentences: Sequence[str], wanted: frozenset[str]) -> list[_Statement]:
 
 def _meant(text: str) -> set[str]:
     """The terms of a text, and those of the states that its words stand for."""
-    meant = set().union(*map(_meant_by, text.split()))
-    # Words that carry no meaning count where there are no others.
-    return meant or set(terms(text))
-
-
-def _meant_by(word: str) -> frozenset[str]:
-    # What is long, or in a script without spaces, is rare here, and would only push words out of the cache.
-    return _meant_by_cached(word) if len(word) <= _LONGEST_CACHED and word.isascii() else _meant_by_now(word)
-
-
-def _meant_by_now(word: str) -> frozenset[str]:
-    bare = word.replace(".", "")
     # 'US' is a country, 'us' is not.
-    state = METONYMS.get(bare if bare.isupper() else bare.lower(), "")
-    return frozenset(token.term for part in (word, state) for token in analyse(part))
-
-
-_meant_by_cached = lru_cache(maxsize=1 << 14)(_meant_by_now)
+    words = (word if word.isupper() else word.lower() for word in text.replace(".", "").split())
+    states = {METONYMS[word] for word in words if word in METONYMS}
+    return {term for part in (text, *states) for term in terms(part)} if text else set()
 
 
 def _affordable(read: Sequence[Sequence[_Statement]]) -> list[str]:

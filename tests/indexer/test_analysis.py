@@ -228,6 +228,16 @@ def test_the_words_of_a_text_are_those_of_its_tokens(text: str) -> None:
     assert words.surfaces == surfaces(text)
 
 
+@given(
+    st.text()
+    | st.text(st.sampled_from("aé09.,&-'’_ \n"))
+    | st.lists(st.sampled_from(["the", "of", "a-b"])).map(" ".join)
+)
+def test_terms_are_those_of_the_tokens(text: str) -> None:
+    found = [token.term for token in analyse(text)]
+    assert terms(text) == (found or [token.term for token in analyse(text, keep_stop_words=True)])
+
+
 @given(st.text())
 def test_folding_twice_changes_nothing(text: str) -> None:
     assert fold(fold(text)) == fold(text)
