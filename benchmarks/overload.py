@@ -26,7 +26,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from benchmarks.machine import describe
-from benchmarks.report import command
+from benchmarks.report import save
 
 SEARCHES, WAITING = 2, 4
 MOST_REQUESTS = 20_000
@@ -148,17 +148,10 @@ def main() -> None:
         server.terminate()
         stopped = server.wait(timeout=60)
     wrong = verdict(phases) + ([f"the server ended with {stopped}"] if stopped else [])
-    report = {
-        "command": command(),
-        "machine": describe(),
-        "places": [SEARCHES, WAITING],
-        "phases": phases,
-        "wrong": wrong,
-    }
-    text = json.dumps(report, indent=2)
-    print(text)
+    report = {"machine": describe(), "places": [SEARCHES, WAITING], "phases": phases, "wrong": wrong}
+    print(json.dumps(report, indent=2))
     if given.json:
-        given.json.write_text(text + "\n", encoding="utf-8")
+        save("overload", report, given.json)
     sys.exit(bool(wrong))
 
 

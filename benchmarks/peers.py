@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import introduce
-from benchmarks.query import with_engine
+from benchmarks.query import ask_apart, with_engine
 from benchmarks.report import (
     ROOT,
     concord,
@@ -150,8 +150,7 @@ def of_concord(index_dir: Path, engine: str, folder: Path, queries: int, rounds:
 
     def ask(place: Path) -> dict[str, Any]:
         place.mkdir()
-        one = [sys.executable, "-m", "benchmarks.query", "--one", with_engine(index_dir, engine, place)]
-        found = json.loads(timed([*one, "--queries", str(queries), "--rounds", str(rounds)])[1])
+        found = ask_apart(with_engine(index_dir, engine, place), queries, rounds)
         return {name: found[name] for name in ("median_ms", "p95_ms", "own_article")}
 
     return System(f"concord ({engine})", index, ask)

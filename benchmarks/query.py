@@ -76,6 +76,15 @@ def ask(index_dir: Path, count: int, rounds: int) -> dict[str, Any]:
     }
 
 
+def ask_apart(index_dir: Path, count: int, rounds: int, *more: str) -> dict[str, Any]:
+    """`ask` in a process of its own, so that no other's memory is counted; `more` are options of it."""
+    command = [sys.executable, "-m", "benchmarks.query", "--one", str(index_dir)]
+    command += ["--queries", str(count), "--rounds", str(rounds), *more]
+    run = subprocess.run(command, check=True, env=environment(), stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(run.stdout)
+    return found
+
+
 def with_engine(index_dir: Path, engine: str, scratch: Path) -> Path:
     """The index, or a copy of it with another lexical engine."""
     if read_current(index_dir).lexical == engine:
@@ -122,12 +131,9 @@ def main() -> None:
         scratch = Path(name)
         folder = index_of(given, scratch)
         for engine in given.engines:
-            command = [sys.executable, "-m", "benchmarks.query", "--one", str(with_engine(folder, engine, scratch))]
-            command += ["--queries", str(given.queries), "--rounds", str(given.rounds)]
+            index_dir = with_engine(folder, engine, scratch)
             for way in [[], ["--graph"]] if given.graph else [[]]:
-                # A process for each, so that one's memory is not counted for the other.
-                run = subprocess.run(command + way, check=True, env=environment(), stdout=subprocess.PIPE, text=True)
-                rows.append(json.loads(run.stdout))
+                rows.append(ask_apart(index_dir, given.queries, given.rounds, *way))
                 tell(rows[-1])
     save("query", {"machine": machine, "rows": rows}, given.out)
 

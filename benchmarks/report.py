@@ -15,12 +15,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from indexer.lexical_engines import DEFAULT_LEXICAL, LEXICAL_ENGINES
+from indexer.lexical_engines import LEXICAL_ENGINES
 from indexer.manifest import current_generation
 from indexer.store import Store
 
 __all__ = [
-    "command",
     "concord",
     "environment",
     "headlines",
@@ -55,7 +54,7 @@ def with_engines(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engines",
         type=lambda names: names.split(","),
-        default=[name for name in LEXICAL_ENGINES if name == DEFAULT_LEXICAL or find_spec(name)],
+        default=[name for name in LEXICAL_ENGINES if find_spec(name)],
         help="Concord's lexical engines, with commas. [default: those installed]",
     )
 
@@ -134,7 +133,7 @@ def over_rounds(rounds: Sequence[Sequence[float]], digits: int = 2) -> dict[str,
     }
 
 
-def command() -> str:
+def _command() -> str:
     """The command line of this benchmark, as it can be given anywhere: of paths, only their last part."""
     spec = sys.modules["__main__"].__spec__
     words = []
@@ -147,5 +146,5 @@ def command() -> str:
 def save(name: str, found: dict[str, Any], out: Path | None) -> None:
     """Write a result as JSON, with the command that made it, to `out` or among the results that are kept; say where."""
     path = out or RESULTS / f"{name}.json"
-    path.write_text(json.dumps({"command": command(), **found}, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    path.write_text(json.dumps({"command": _command(), **found}, indent=2, ensure_ascii=False) + "\n", "utf-8")
     print(f"Written to {path}.")

@@ -25,7 +25,8 @@ import numpy as np
 
 from benchmarks.generated import articles, vectors_around
 from benchmarks.machine import introduce
-from benchmarks.report import RESULTS, SAMPLE, concord, environment, options, save, with_engines
+from benchmarks.query import ask_apart
+from benchmarks.report import RESULTS, SAMPLE, concord, environment, in_words, options, save, with_engines
 from indexer.manifest import current_generation, generation_folder, read_current
 from indexer.store import STORE_FILE, Store
 
@@ -77,15 +78,6 @@ def derive(folder: Path, engine: str) -> dict[str, Any]:
         "derive_peak_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         "bytes": {"store": (folder / STORE_FILE).stat().st_size, **sizes},
     }
-
-
-def query(folder: Path, count: int, rounds: int) -> dict[str, Any]:
-    """The figures of `benchmarks.query`."""
-    command = [sys.executable, "-m", "benchmarks.query", "--one", str(folder)]
-    command += ["--queries", str(count), "--rounds", str(rounds)]
-    run = subprocess.run(command, check=True, env=environment(), stdout=subprocess.PIPE, text=True)
-    found: dict[str, Any] = json.loads(run.stdout)
-    return found
 
 
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
@@ -156,12 +148,12 @@ def main() -> None:
                     shutil.rmtree(draft, ignore_errors=True)
                     write_store(draft, sample_index(scratch), size)
                     draft.rename(folder)
-                row = {**derive(folder, engine), **query(folder, given.queries, given.rounds)}
+                row = {**derive(folder, engine), **ask_apart(folder, given.queries, given.rounds)}
                 before.append(row)
-                median, tail = row["median_ms"]["median"], row["p95_ms"]["median"]
                 print(
                     f"{size:>9,} articles, {row['passages']:,} passages, {engine}: derived in "
-                    f"{row['derive_seconds']} s, query median {median} ms, 95th percentile {tail} ms, "
+                    f"{row['derive_seconds']} s, query median {in_words(row['median_ms'], 'ms')}, "
+                    f"95th percentile {in_words(row['p95_ms'], 'ms')}, "
                     f"{row['resident_bytes']['afterwards'] / 1e6:.0f} MB"
                 )
                 save("scale", {"machine": machine, "rows": before}, out)

@@ -29,7 +29,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from benchmarks.machine import introduce, resident_bytes
-from benchmarks.report import concord, environment, headlines, index_of, options, quantile, save, spread
+from benchmarks.report import concord, environment, headlines, in_words, index_of, options, quantile, save, spread
 
 CALM_CLIENTS, CALM_PAUSE = 2, 0.1
 PATIENCE = 120.0
@@ -224,15 +224,14 @@ def main() -> None:
     print(f"memory at rest {memory['at_rest'] / 1e6:.0f} MB, after load {memory['after_load'] / 1e6:.0f} MB")
     print(f"one client: p50 {result['one_client_ms']['p50']} ms, p99 {result['one_client_ms']['p99']} ms")
     print(
-        f"{given.clients} clients: {under_load['answers_per_second']['median']} answers/s, p50 "
-        f"{under_load['p50_ms']['median']} ms, p99 {under_load['p99_ms']['median']} ms, "
+        f"{given.clients} clients: {in_words(under_load['answers_per_second'], 'answers/s')}, p50 "
+        f"{in_words(under_load['p50_ms'], 'ms')}, p99 {in_words(under_load['p99_ms'], 'ms')}, "
         f"{len(under_load['failures'])} failures"
     )
     for title, row in (("few questions", calm), ("load", busy)):
         print(
-            f"adding an article under {title}: found after {row['found_after_seconds']['median']} s "
-            f"(most {row['found_after_seconds']['max']}), slowest question {row['slowest_question_ms']['median']} ms "
-            f"(most {row['slowest_question_ms']['max']}), p99 of all {row['all_p99_ms']} ms, "
+            f"adding an article under {title}: found after {in_words(row['found_after_seconds'], 's')}, slowest "
+            f"question {in_words(row['slowest_question_ms'], 'ms')}, p99 of all {row['all_p99_ms']} ms, "
             f"{len(row['failures'])} failures"
         )
     save("serve", result, given.out)

@@ -12,7 +12,6 @@ mean over all queries. 'then N rescored' means that N candidates are scored agai
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ import faiss
 import numpy as np
 
 from benchmarks.machine import introduce
-from benchmarks.report import command
+from benchmarks.report import save
 from indexer.manifest import current_generation, encoder_folder, read_current
 from indexer.onnx_encoder import OnnxEncoder
 from indexer.store import Store
@@ -177,9 +176,8 @@ def main() -> None:
         figures, _ = measured(search, queries, owners, truth)
         rows.append({"structure": name, **figures, "build_s": round(taken, 1), "mb": megabytes})
         print(rows[-1])
-    found = {"command": command(), "machine": machine, "passages": given.passages, "rows": rows}
     if given.out:
-        given.out.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+        save("vectors", {"machine": machine, "passages": given.passages, "rows": rows}, given.out)
 
 
 if __name__ == "__main__":
