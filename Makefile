@@ -80,7 +80,7 @@ faults: $(VENV)/.installed-dev
 	FAULTS=long FAULTS_REPORT=benchmarks/results/faults.json $(BIN)/python -m pytest tests/faults
 
 contract: $(VENV)/.installed-dev
-	CONTRACT_EXAMPLES=1000 $(BIN)/python -m pytest tests/search_app/test_web_contract.py
+	CONTRACT_EXAMPLES=1000 $(BIN)/python -m pytest tests/search_app/web/test_contract.py
 
 bench-overload: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.overload $(OPTIONS)

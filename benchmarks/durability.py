@@ -15,10 +15,11 @@ from typing import Any
 
 from benchmarks.machine import introduce
 from benchmarks.report import in_words, index_of, options, save, spread
-from indexer.backup import backup, restore
-from indexer.checking import check_index
-from indexer.checksums import check_folder
-from indexer.manifest import encoder_folder, generation_folder, read_current
+from indexer.encoders.carried import encoder_folder
+from indexer.generations.backup import backup, restore
+from indexer.generations.checking import check_index
+from indexer.generations.manifest import generation_folder, read_current
+from indexer.system.checksums import check_folder
 from search_app.engine import SearchEngine
 
 

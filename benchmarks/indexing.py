@@ -30,13 +30,14 @@ from typing import IO, Any
 
 from benchmarks.machine import introduce
 from benchmarks.report import SAMPLE, concord, environment, in_words, options, save, spread
-from indexer.batching import BatchEncoder
-from indexer.chunking import fit_title, passage_input
-from indexer.encoder import DEFAULT_ENCODER, model_folder
-from indexer.manifest import current_generation, encoder_folder, read_current
-from indexer.onnx_encoder import OnnxEncoder
-from indexer.query_encoder import load_query_encoder
-from indexer.store import Store
+from indexer.encoders.batching import BatchEncoder
+from indexer.encoders.carried import encoder_folder
+from indexer.encoders.for_queries import load_query_encoder
+from indexer.encoders.onnx_graph import OnnxEncoder
+from indexer.encoders.spec import DEFAULT_ENCODER, model_folder
+from indexer.generations.manifest import current_generation, read_current
+from indexer.store.database import Store
+from indexer.text.chunking import fit_title, passage_input
 
 WATCH_EVERY = 0.2
 WINDOW = 512
@@ -145,11 +146,11 @@ def encoder_alone(index_dir: Path, precision: str) -> BatchEncoder:
     library, _, kind = precision.partition(" ")
     spec = read_current(index_dir).encoder
     if library == "openvino":
-        from indexer.openvino_encoder import OpenVinoEncoder
+        from indexer.encoders.openvino_graph import OpenVinoEncoder
 
         return OpenVinoEncoder(encoder_folder(index_dir, spec))
     if library == "torch":
-        from indexer.torch_encoder import TorchEncoder
+        from indexer.encoders.original import TorchEncoder
 
         return TorchEncoder(spec.name, precision=kind)
     return load_query_encoder(encoder_folder(index_dir, spec))

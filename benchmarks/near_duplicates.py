@@ -18,9 +18,9 @@ import numpy as np
 
 from benchmarks.machine import introduce
 from benchmarks.report import headlines, index_of, options, save
-from indexer.manifest import current_generation
-from indexer.near_duplicates import NearDuplicates, Sketches, update_near_duplicates
-from indexer.store import Store
+from indexer.generations.manifest import current_generation
+from indexer.generations.near_duplicates import NearDuplicates, Sketches, update_near_duplicates
+from indexer.store.database import Store
 
 
 def finding(index_dir: Path, scratch: Path) -> dict[str, Any]:

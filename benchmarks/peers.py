@@ -39,9 +39,9 @@ from benchmarks.report import (
     titled,
     with_engines,
 )
-from indexer.chunking import passage_input
-from indexer.manifest import current_generation, read_current
-from indexer.store import Store
+from indexer.generations.manifest import current_generation, read_current
+from indexer.store.database import Store
+from indexer.text.chunking import passage_input
 from indexer.version import VERSION
 
 REQUIREMENTS = Path(__file__).with_name("peers.txt")

@@ -26,8 +26,8 @@ from typing import Any
 
 from benchmarks.machine import introduce, keep_to_cores, resident_bytes
 from benchmarks.report import concord, environment, in_words, index_of, options, over_rounds, save, titled, with_engines
-from indexer import query_encoder
-from indexer.manifest import read_current
+from indexer.encoders import for_queries as query_encoder
+from indexer.generations.manifest import read_current
 
 
 def ask(index_dir: Path, count: int, rounds: int) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from indexer.lexical_engines import LEXICAL_ENGINES
-from indexer.manifest import current_generation
-from indexer.store import Store
+from indexer.generations.manifest import current_generation
+from indexer.lexical.engines import LEXICAL_ENGINES
+from indexer.store.database import Store
 
 __all__ = [
     "concord",

@@ -27,8 +27,8 @@ from benchmarks.generated import articles, vectors_around
 from benchmarks.machine import introduce
 from benchmarks.query import ask_apart
 from benchmarks.report import RESULTS, SAMPLE, concord, environment, in_words, options, save, with_engines
-from indexer.manifest import current_generation, generation_folder, read_current
-from indexer.store import STORE_FILE, Store
+from indexer.generations.manifest import current_generation, generation_folder, read_current
+from indexer.store.database import STORE_FILE, Store
 
 BLOCK = 1000
 

@@ -22,10 +22,11 @@ import numpy as np
 
 from benchmarks.machine import introduce
 from benchmarks.report import save
-from indexer.manifest import current_generation, encoder_folder, read_current
-from indexer.onnx_encoder import OnnxEncoder
-from indexer.store import Store
-from indexer.vector_codes import only
+from indexer.encoders.carried import encoder_folder
+from indexer.encoders.onnx_graph import OnnxEncoder
+from indexer.generations.manifest import current_generation, read_current
+from indexer.store.database import Store
+from indexer.vectors.codes import only
 
 WANTED, ARTICLES = 1000, 200
 NOISE = 0.5

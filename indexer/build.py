@@ -7,21 +7,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .article import Article, Passage, content_hash
-from .chunking import OVERLAP_TOKENS, PASSAGE_TOKENS, cut, fit_title, passage_input
-from .encoder import DEFAULT_ENCODER, named_by_index
-from .encoding import PassageEncoder, prepare_encoder
-from .encoding_queue import AHEAD, EncodingQueue
-from .errors import IndexDamaged, IndexMismatch, NoArticles
-from .files import writing
-from .generation import clear_away, commit_generation
-from .lexical_engines import DEFAULT_LEXICAL, check_engine
-from .lock import writer_lock
-from .manifest import Chunking, Manifest, Recipe, current_generation, read_current
-from .origins import Roots, by_origin, file_of, is_empty
-from .readers import ReadProgress, Skipped, read_sources
-from .store import STORE_FILE, Known, Store
-from .token_counts import CountTokens, TokenCounter
+from indexer.article import Article, Passage, content_hash
+from indexer.encoders.for_passages import PassageEncoder, prepare_encoder
+from indexer.encoders.queue import AHEAD, EncodingQueue
+from indexer.encoders.recipe import Chunking, Recipe
+from indexer.encoders.spec import DEFAULT_ENCODER, named_by_index
+from indexer.errors import IndexDamaged, IndexMismatch, NoArticles
+from indexer.generations.commit import clear_away, commit_generation
+from indexer.generations.manifest import Manifest, current_generation, read_current
+from indexer.lexical.engines import DEFAULT_LEXICAL, check_engine
+from indexer.origins import Roots, by_origin, file_of, is_empty
+from indexer.readers import ReadProgress, Skipped, read_sources
+from indexer.store.database import STORE_FILE, Known, Store
+from indexer.system.files import writing
+from indexer.system.lock import writer_lock
+from indexer.text.chunking import OVERLAP_TOKENS, PASSAGE_TOKENS, cut, fit_title, passage_input
+from indexer.text.token_counts import CountTokens, TokenCounter
 
 __all__ = ["BuildOptions", "BuildProgress", "BuildReport", "build_index"]
 

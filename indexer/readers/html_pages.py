@@ -10,13 +10,13 @@ from typing import Any
 import trafilatura
 
 from indexer.article import Article
-from indexer.cleaning import clean_line
-from indexer.dates import parse_date
 from indexer.errors import SourceError
-from indexer.furniture import without_furniture
+from indexer.readers.cleaning import clean_line
+from indexer.readers.dates import parse_date
 from indexer.readers.decoding import decode
 from indexer.readers.fields import article_from_record
 from indexer.readers.files import SourceFile
+from indexer.readers.furniture import without_furniture
 from indexer.readers.markup import is_crowded
 from indexer.readers.outcome import Skipped
 

@@ -11,12 +11,12 @@ from markdown_it import MarkdownIt
 
 from indexer.article import Article
 from indexer.errors import SourceError
-from indexer.page_dump import PageDump, read_dump
 from indexer.readers.decoding import decode
 from indexer.readers.fields import article_from_record, normal_name
 from indexer.readers.files import SourceFile
 from indexer.readers.markup import html_to_text
 from indexer.readers.outcome import Skipped
+from indexer.readers.page_dump import PageDump, read_dump
 from indexer.readers.plain_text import title_from_name
 
 __all__ = ["read"]

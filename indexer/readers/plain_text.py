@@ -8,11 +8,11 @@ from pathlib import PurePath
 
 from indexer.article import Article
 from indexer.errors import SourceError
-from indexer.page_dump import read_dump
 from indexer.readers.decoding import decode
 from indexer.readers.fields import make_article
 from indexer.readers.files import SourceFile
 from indexer.readers.outcome import Skipped
+from indexer.readers.page_dump import read_dump
 
 __all__ = ["read", "title_from_name"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from indexer.backup import BackupReport
-from indexer.backup import backup as write_backup
-from indexer.backup import restore as put_back
+from indexer.generations.backup import BackupReport
+from indexer.generations.backup import backup as write_backup
+from indexer.generations.backup import restore as put_back
 from search_app.cli.options import index_dir_option, json_option
 from search_app.cli.terminal import inline
 from search_app.serialise import backup_report_to_json, dumps

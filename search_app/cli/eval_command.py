@@ -21,7 +21,7 @@ from search_app.evaluation.comparison import Comparison, Outcome, compare, off_t
 from search_app.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from search_app.evaluation.pairs import PairOutcome, judge_pairs
 from search_app.evaluation.runs import Setting, default_settings, varied, write_trec
-from search_app.query import parse, plain
+from search_app.query.parsed import parse, plain
 
 __all__ = ["evaluate"]
 

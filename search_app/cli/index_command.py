@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from indexer.build import BuildOptions, BuildProgress, BuildReport, build_index
-from indexer.chunking import OVERLAP_TOKENS, PASSAGE_TOKENS
+from indexer.text.chunking import OVERLAP_TOKENS, PASSAGE_TOKENS
 from search_app.cli.options import index_dir_option, json_option, lexical_option
 from search_app.cli.terminal import console, inline
 from search_app.serialise import build_report_to_json, dumps

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from indexer.checking import check_index
-from indexer.generation import rebuild as rebuild_index
+from indexer.generations.checking import check_index
+from indexer.generations.commit import rebuild as rebuild_index
 from search_app.cli.options import index_dir_option, json_option, lexical_option
 from search_app.cli.terminal import console, harmless, inline
 from search_app.engine import SearchEngine

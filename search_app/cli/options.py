@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-__all__ = ["index_dir_option", "json_option", "lexical_option"]
+from search_app.options import Option, all_options
+
+__all__ = ["index_dir_option", "json_option", "lexical_option", "search_options"]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -29,3 +31,28 @@ lexical_option: Decorator = click.option(
     metavar="[whoosh|tantivy]",
     help="Engine of the BM25 index. [default: as the index is; whoosh for a new one]",
 )
+
+
+def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command all options of a search, with the names, defaults and help of the table."""
+    for option in reversed(all_options()):
+        command = _click_option(option)(command)
+    return command
+
+
+def _click_option(option: Option) -> Decorator:
+    known: dict[str, Any] = {"help": option.text, "default": option.default}
+    names = [option.flag]
+    if option.choices:
+        known |= {"type": click.Choice(option.choices), "show_default": True}
+    elif option.kind is bool:
+        names = [f"{option.flag}/--no-{option.name}"] if option.default else [option.flag]
+        known |= {"show_default": option.default} if option.default else {"is_flag": True}
+    elif option.many:
+        known["multiple"] = True
+    else:
+        known |= {"metavar": option.hint or None, "show_default": option.default is not None}
+        known["type"] = {int: int, float | None: float}.get(option.kind, str)
+    if option.low is not None:
+        known["help"] = f"{option.text.removesuffix('.')}, {option.low:g} to {option.high:g}."
+    return click.option(*names, option.name, **known)

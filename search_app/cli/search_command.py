@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from search_app.cli.options import index_dir_option, json_option
+from search_app.cli.options import index_dir_option, json_option, search_options
 from search_app.cli.terminal import console, inline, marked, print_text, when
-from search_app.engine import DEFAULT_K, FUSIONS, MAX_K, MODES, SearchEngine
-from search_app.rerank import NONE
+from search_app.engine import SearchEngine
+from search_app.options import NO_RERANKER, SearchOptions
 from search_app.results import Hit, LegScore, Results
 from search_app.serialise import article_to_json, dumps, related_to_json, results_to_json
 
@@ -22,47 +23,13 @@ __all__ = ["related", "search", "show"]
 @click.command()
 @click.argument("query", nargs=-1, required=True)
 @index_dir_option
-@click.option("--mode", type=click.Choice(MODES), default="hybrid", show_default=True, help="Which rankings to use.")
-@click.option("-k", default=DEFAULT_K, show_default=True, help=f"Hits on a page, 1 to {MAX_K}.")
-@click.option("--page", default=1, show_default=True, help="Page of the answer.")
-@click.option("--since", metavar="DATE", help="Only articles from this day, month or year on (2023-12-07, 2023-12).")
-@click.option("--until", metavar="DATE", help="Only articles up to and including this day, month or year.")
-@click.option("--section", multiple=True, help="Only this section; several are alternatives.")
-@click.option("--source", multiple=True, help="Only this source; several are alternatives.")
-@click.option("--author", multiple=True, help="Only this author; several are alternatives.")
-@click.option("--fusion", type=click.Choice(FUSIONS), default="convex", show_default=True, help="How to merge.")
-@click.option(
-    "--rerank",
-    metavar="[none|maxsim|cross-encoder:MODEL]",
-    default=NONE,
-    show_default=True,
-    help="Have the first 20 articles read again, by the encoder's tokens or by a model; slow.",
-)
-@click.option("--fold/--no-fold", default=True, show_default=True, help="One hit for copies and updates of an article.")
-@click.option("--diversify", is_flag=True, help="At most three hits of one story in each ten of the first thirty.")
-@click.option("--half-life", type=float, metavar="DAYS", help="Let age take up to 30 % of a score, half of it in DAYS.")
-@click.option("--as-of", metavar="DATE", help="Count ages from this day, month or year.  [default: now]")
-@click.option("--explain", is_flag=True, help="Show both rankings' rank, score and share for every hit.")
+@search_options
 @json_option
 def search(
     query: tuple[str, ...],
     index_dir: Path,
-    mode: str,
-    k: int,
-    page: int,
-    since: str | None,
-    until: str | None,
-    section: tuple[str, ...],
-    source: tuple[str, ...],
-    author: tuple[str, ...],
-    fusion: str,
-    rerank: str,
-    fold: bool,
-    diversify: bool,
-    half_life: float | None,
-    as_of: str | None,
-    explain: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Search the index for QUERY.
 
@@ -75,35 +42,19 @@ def search(
 
     Put -- before a query that holds -words: concord search -k 5 -- prisoner -election
     """
-    engine = SearchEngine.open(index_dir, ahead=mode != "lexical" or rerank != NONE)
-    results = engine.search(
-        " ".join(query),
-        mode=mode,
-        k=k,
-        page=page,
-        since=since,
-        until=until,
-        section=section,
-        source=source,
-        author=author,
-        fusion=fusion,
-        rerank=rerank,
-        fold=fold,
-        diversify=diversify,
-        half_life=half_life,
-        as_of=as_of,
-        explain=explain,
-    )
+    options = SearchOptions(**given)
+    ahead = options.mode != "lexical" or options.rerank != NO_RERANKER
+    results = SearchEngine.open(index_dir, ahead=ahead).answer(" ".join(query), options)
     if as_json:
         click.echo(dumps(results_to_json(results), indent=2))
     else:
-        _print_results(console(), results, explain)
+        _print_results(console(), results, options.explain)
 
 
 @click.command()
 @click.argument("article_id")
 @index_dir_option
-@click.option("-k", default=5, show_default=True, help=f"Number of articles, 1 to {MAX_K}.")
+@click.option("-k", default=5, show_default=True, help="Number of articles, 1 to 100.")
 @json_option
 def related(article_id: str, index_dir: Path, k: int, as_json: bool) -> None:
     """Show the articles most like the one with ARTICLE_ID."""

@@ -10,19 +10,18 @@ from pathlib import Path
 
 import indexer
 from indexer.build import BuildOptions, BuildProgress, build_index
-from indexer.chunking import OVERLAP_TOKENS, PASSAGE_TOKENS
-from indexer.encoder import DEFAULT_ENCODER, fingerprint, model_folder
+from indexer.encoders.spec import DEFAULT_ENCODER, fingerprint, model_folder
 from indexer.errors import IndexDamaged, IndexMismatch
-from indexer.generation import rebuild
-from indexer.manifest import FORMAT_VERSION, current_generation
-
-from .collection import Pair
+from indexer.generations.commit import rebuild
+from indexer.generations.manifest import FORMAT_VERSION, current_generation
+from indexer.text.chunking import OVERLAP_TOKENS, PASSAGE_TOKENS
+from search_app.evaluation.collection import Pair
 
 __all__ = ["prepared_index", "write_pairs"]
 
 _CODE = "code"
 # What decides how an article is cut: build_index encodes an article again when it changed, not when the cutting did.
-_CUTTING = ("chunking.py", "sentences.py", "token_counts.py")
+_CUTTING = ("text/chunking.py", "text/sentences.py", "text/token_counts.py")
 
 
 def prepared_index(

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_app.engine import SearchEngine
-from search_app.query import ParsedQuery
-from search_app.rerank import NONE
-
-from .collection import Qrels
-from .engines import Engines
-from .measures import evaluate, p_value
-from .runs import Answers, Run, Setting, answers, run_of
+from search_app.evaluation.collection import Qrels
+from search_app.evaluation.engines import Engines
+from search_app.evaluation.measures import evaluate, p_value
+from search_app.evaluation.runs import Answers, Run, Setting, answers, run_of
+from search_app.options import NO_RERANKER
+from search_app.query.parsed import ParsedQuery
 
 __all__ = ["Band", "Comparison", "Outcome", "compare", "off_topic"]
 
@@ -116,7 +115,7 @@ def _outcome(
     found = answers(engine, queries, setting)
     run = run_of(found, setting.scale, setting.merging.dense_weight)
     # A reranker only orders what the floors have let through.
-    free = replace(setting, merging=replace(setting.merging, floors=False), rerank=NONE)
+    free = replace(setting, merging=replace(setting.merging, floors=False), rerank=NO_RERANKER)
     everything = run_of(answers(engine, queries, free), setting.scale, setting.merging.dense_weight)
     reachable, dropped = _lost(run, everything, qrels)
     return Outcome(

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.encoder import Encoder, EncoderSpec, Vectors
-from indexer.lexical import Bm25
-from indexer.manifest import Manifest
+from indexer.encoders.spec import Encoder, EncoderSpec, Vectors
+from indexer.generations.manifest import Manifest
+from indexer.lexical.protocol import Bm25
 from search_app.engine import SearchEngine
-from search_app.snapshot import SnapshotSource
+from search_app.snapshot.encoders import QueryEncoders
+from search_app.snapshot.source import SnapshotSource
 
 __all__ = ["Engines"]
 
@@ -28,19 +29,21 @@ class Engines:
     def of(self, bm25: Bm25) -> SearchEngine:
         """The engine with these parameters of BM25. Raises what `SearchEngine.open` raises."""
         if bm25 not in self._open:
-            self._open[bm25] = SearchEngine(_Source(self._index_dir, bm25, self._vectors))
+            self._open[bm25] = SearchEngine(
+                SnapshotSource(self._index_dir, bm25=bm25, encoders=_Encoders(self._index_dir, self._vectors))
+            )
         return self._open[bm25]
 
 
-class _Source(SnapshotSource):
-    """A source whose encoder remembers queries."""
+class _Encoders(QueryEncoders):
+    """Encoders that remember queries."""
 
-    def __init__(self, index_dir: Path, bm25: Bm25, vectors: dict[str, Vectors]) -> None:
-        super().__init__(index_dir, threads=_THREADS, bm25=bm25)
+    def __init__(self, index_dir: Path, vectors: dict[str, Vectors]) -> None:
+        super().__init__(index_dir, threads=_THREADS)
         self._vectors = vectors
 
-    def encoder(self, manifest: Manifest) -> Encoder:
-        return _Remembering(super().encoder(manifest), self._vectors)
+    def of(self, manifest: Manifest) -> Encoder:
+        return _Remembering(super().of(manifest), self._vectors)
 
 
 class _Remembering:

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.errors import MissingExtra, UsageError
-
-from .collection import Qrels
-from .runs import Run
+from search_app.evaluation.collection import Qrels
+from search_app.evaluation.runs import Run
 
 __all__ = ["DEFAULT_MEASURES", "evaluate", "p_value", "parse_measures"]
 

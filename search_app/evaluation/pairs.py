@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from search_app.query import plain
-
-from .collection import Pair
-from .engines import Engines
-from .runs import Setting, answers
+from search_app.evaluation.collection import Pair
+from search_app.evaluation.engines import Engines
+from search_app.evaluation.runs import Setting, answers
+from search_app.query.parsed import plain
 
 __all__ = ["PairOutcome", "judge_pairs"]
 

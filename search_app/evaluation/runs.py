@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.errors import UsageError
-from indexer.lexical import Bm25
+from indexer.lexical.protocol import Bm25
 from search_app.engine import SearchEngine
-from search_app.fusion import Merging
-from search_app.query import ParsedQuery
-from search_app.ranking import Ranking
-from search_app.rerank import NONE, parts_of
-
-from .variants import SCALES
+from search_app.evaluation.variants import SCALES
+from search_app.options import NO_RERANKER, Mode, reranker_parts
+from search_app.query.parsed import ParsedQuery
+from search_app.ranking.candidates import Ranking
+from search_app.ranking.fusion import Merging
 
 __all__ = ["DEPTH", "Run", "Setting", "answers", "default_settings", "run_of", "varied", "write_trec"]
 
@@ -30,7 +29,11 @@ Run = dict[str, list[tuple[str, float]]]
 Answers = dict[str, tuple[tuple[str, ...], Ranking]]
 """query id -> article ids, best first, and the ranking they come from."""
 
-_LEGS = {"lexical": ("lexical", "hybrid"), "dense": ("semantic", "hybrid"), "both": ("hybrid",)}
+_LEGS: dict[str, tuple[Mode, ...]] = {
+    "lexical": ("lexical", "hybrid"),
+    "dense": ("semantic", "hybrid"),
+    "both": ("hybrid",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,11 @@ class Setting:
     `rerank` and `diversify` are those of a search."""
 
     name: str
-    mode: str
+    mode: Mode
     merging: Merging = field(default_factory=Merging)
     bm25: Bm25 = field(default_factory=Bm25)
     scale: str = ""
-    rerank: str = NONE
+    rerank: str = NO_RERANKER
     diversify: bool = False
 
 
@@ -141,7 +144,7 @@ def _scale(setting: Setting, value: str) -> Setting:
 
 
 def _rerank(setting: Setting, value: str) -> Setting:
-    parts_of(value)
+    reranker_parts(value)
     return replace(setting, rerank=value)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from search_app.ranking import Ranking
+from search_app.ranking.candidates import Ranking
 
 __all__ = ["SCALES"]
 

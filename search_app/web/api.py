@@ -16,7 +16,7 @@ from search_app.web.access import is_local
 from search_app.web.errors import Draining, Failure, Forbidden, Health, json_response, problem_response
 from search_app.web.metrics import METRICS_TYPE
 from search_app.web.openapi import document
-from search_app.web.params import RelatedParams, SearchParams, read_params, within
+from search_app.web.params import read_params, read_search, related_model
 from search_app.web.routes import find_by_id, get_only, use_article_ids
 from search_app.web.site import Engine, Site
 
@@ -30,18 +30,17 @@ def api_blueprint(site: Site) -> Blueprint:
     """The API of a site; every error below it, an unknown address and a wrong method too, is problem+json."""
     api = Blueprint("api", __name__)
     use_article_ids(api)
-    asked, asked_related = within(SearchParams, site.settings), within(RelatedParams, site.settings)
 
     def search() -> Response:
-        params = read_params(asked, request.args)
-        results = site.ask(lambda engine: engine.search(params.q, **params.for_engine()))
+        params = read_search(site.settings, request.args)
+        results = site.ask(lambda engine: engine.answer(params.q, params))
         return json_response(results_to_json(results))
 
     def article(article_id: str) -> Response:
         return json_response(article_to_json(site.ask(lambda engine: find_by_id(article_id, engine.article))))
 
     def related(article_id: str) -> Response:
-        k = read_params(asked_related, request.args).k
+        k = read_params(related_model(site.settings), request.args)["k"]
 
         def nearest(engine: Engine) -> tuple[str, tuple[Hit, ...]]:
             found = find_by_id(article_id, engine.article)

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from indexer.errors import ConcordError, IndexNotFound, NotFound, UsageError
 from search_app.results import Results
@@ -22,7 +22,7 @@ from search_app.web.errors import (
     Unauthorised,
     UriTooLong,
 )
-from search_app.web.params import RelatedParams, SearchParams, within
+from search_app.web.params import related_model, search_model
 from search_app.web.settings import WebSettings
 
 __all__ = ["document"]
@@ -48,10 +48,10 @@ def document(settings: WebSettings, base: str, status_type: Any, *, keyed: bool 
     """The OpenAPI 3.1 document of a site mounted at `base` ('' for the root); `status_type` is what its engine's
     `status()` returns, `keyed` whether the API wants a key."""
     answers, schemas = _schemas(status_type)
-    query = _parameters(within(SearchParams, settings))
+    query = _parameters(search_model(settings))
     if settings.examples:
         query[0]["example"] = settings.examples[0]
-    related = [_ARTICLE_ID, *_parameters(within(RelatedParams, settings))]
+    related = [_ARTICLE_ID, *_parameters(related_model(settings))]
     api = (*((Unauthorised,) if keyed else ()), TooManyRequests, Overloaded, OutOfTime)
     paths = {
         "/api/v1/search": _get("search", "Search the archive.", answers[Results], query, UsageError, *api),
@@ -111,7 +111,7 @@ def _links(article_id: str) -> dict[str, Any]:
     return {name: {"operationId": name, "parameters": {"id": article_id}} for name in ("article", "related")}
 
 
-def _parameters(model: type[SearchParams] | type[RelatedParams]) -> list[dict[str, Any]]:
+def _parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
     schema = model.model_json_schema()
     return [
         {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
@@ -11,17 +12,18 @@ from werkzeug.exceptions import HTTPException
 
 from indexer.article import Article
 from indexer.errors import ConcordError
+from search_app.options import NO_RERANKER
 from search_app.results import Hit
 from search_app.serialise import status_to_json
 from search_app.web import view
 from search_app.web.errors import Failure
-from search_app.web.params import SearchParams, read_params, within
+from search_app.web.params import SearchParams, read_search, search_model
 from search_app.web.routes import find_by_id, get_only, use_article_ids
+from search_app.web.settings import WebSettings
 from search_app.web.site import Engine, Site
 
 __all__ = ["add_pages", "error_page"]
 
-_KNOWN = frozenset(SearchParams.model_fields)
 _ASKING = ("q", "section", "source", "author", "since", "until")
 _RELATED = 5
 _LONGEST_ECHO = 300
@@ -32,19 +34,18 @@ _UNSHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 def add_pages(target: Blueprint, site: Site) -> None:
     """Put the search page, the article page and the OpenSearch description of a site on a blueprint."""
 
-    model = within(SearchParams, site.settings)
     related = min(_RELATED, site.settings.max_k)
 
     def search() -> Response:
-        params = _asked(model)
+        params = _asked(site.settings)
         if params is None:
             return _render(site, "start.html", status=status_to_json(site.ask(lambda engine: engine.status())))
-        results = site.ask(lambda engine: engine.search(params.q, **params.for_engine()))
+        results = site.ask(lambda engine: engine.answer(params.q, params))
         last = min(results.pages, site.settings.max_page)
         return _render(site, "results.html", params=params, results=results, last=last)
 
     def article(article_id: str) -> Response:
-        params = _asked(model)
+        params = _asked(site.settings)
         named = request.args.get("start", type=int), request.args.get("end", type=int)
 
         def read(engine: Engine) -> tuple[Article, tuple[int, int] | None, tuple[Hit, ...]]:
@@ -81,7 +82,7 @@ def error_page(site: Site, error: ConcordError | HTTPException) -> Response:
     return response
 
 
-def _asked(model: type[SearchParams]) -> SearchParams | None:
+def _asked(settings: WebSettings) -> SearchParams | None:
     """The search in the address, or None where there is neither a query nor a filter.
 
     Parameters that are not ours are passed over: links in newsletters come with some.
@@ -90,7 +91,7 @@ def _asked(model: type[SearchParams]) -> SearchParams | None:
         return None
     given = MultiDict(request.args)
     given.setdefault("q", "")
-    return read_params(model, given, only=_KNOWN)
+    return read_search(settings, given, only=search_model(settings).model_fields)
 
 
 def _matched(
@@ -107,8 +108,8 @@ def _matched(
     if params is None or not params.q.strip():
         return None
     # Reranking would not change the passage, and a folded copy would be no hit.
-    first_hundred = params.model_copy(update={"page": 1, "k": 100, "rerank": "none", "fold": False})
-    for hit in engine.search(params.q, **first_hundred.for_engine()):
+    first_hundred = replace(params, page=1, k=100, rerank=NO_RERANKER, fold=False)
+    for hit in engine.answer(params.q, first_hundred):
         if hit.article.id == article.id:
             return hit.passage
     return None

@@ -3,107 +3,87 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
 from werkzeug.datastructures import MultiDict
 
 from indexer.errors import UsageError
+from search_app.options import Option, SearchOptions, all_options
 from search_app.web.settings import WebSettings
 
-__all__ = ["RelatedParams", "SearchParams", "read_params", "within"]
+__all__ = ["SearchParams", "read_params", "read_search", "related_model", "search_model"]
+
+_QUERY = 'The query: plain words, "exact phrases", +must, -mustnot, title: section: source: author: before: after:, OR.'
+_RELATED = 5
 
 
 class _Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class RelatedParams(_Params):
-    """Parameters of a request for related articles."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchParams(SearchOptions):
+    """A search as an address has it: the query, and the options of `SearchEngine.search`."""
 
-    k: int = Field(5, ge=1, le=100, description="How many articles.")
-
-
-class SearchParams(_Params):
-    """Parameters of a search; the defaults are those of `SearchEngine.search`."""
-
-    q: str = Field(
-        description='The query: plain words, "exact phrases", +must, -mustnot, title: section: source: author: '
-        "before: after:, OR."
-    )
-    mode: Literal["hybrid", "lexical", "semantic"] = Field(
-        "hybrid", description="Both rankings merged, BM25 alone, or dense vectors alone."
-    )
-    k: int = Field(10, ge=1, le=100, description="Hits on a page.")
-    page: int = Field(1, ge=1, le=1000, description="Which page, from 1.")
-    since: str | None = Field(None, description="First day, month or year (ISO 8601: 2023-12-07, 2023-12, 2023).")
-    until: str | None = Field(None, description="Last day, month or year, included.")
-    section: tuple[str, ...] = Field((), description="Sections to keep; repeat it for more than one.")
-    source: tuple[str, ...] = Field((), description="Sources to keep; repeat it for more than one.")
-    author: tuple[str, ...] = Field((), description="Authors to keep; repeat it for more than one.")
-    fusion: Literal["convex", "rrf"] = Field(
-        "convex", description="How hybrid mode merges: a weighted mean of scores, or reciprocal ranks."
-    )
-    rerank: str = Field(
-        "none", description="What reads the first 20 articles again; the site says which rerankers there are."
-    )
-    fold: bool = Field(True, description="Fold copies and updates of an article into one hit, listed as `similar`.")
-    diversify: bool = Field(False, description="At most three hits of one story in each ten of the first thirty.")
-    half_life: float | None = Field(
-        None,
-        ge=0.01,
-        le=36_500,
-        allow_inf_nan=False,
-        description="Days after which age has taken half of the 30 % of a score that it may take.",
-    )
-    as_of: str | None = Field(None, description="Day, month or year that ages are counted from; without it, now.")
-    explain: bool = Field(False, description="Put the numbers behind every score into `explanation`.")
-
-    def for_engine(self) -> dict[str, Any]:
-        """The keyword arguments of `SearchEngine.search`, without the query."""
-        return self.model_dump(exclude={"q"})
+    q: str
 
     def link(self, **changes: Any) -> dict[str, Any]:
         """The parameters of a link that repeats this search with changes; what equals its default is left out."""
-        changed = self.model_copy(update=changes)
-        dumped = changed.model_dump(exclude_defaults=True)
-        dumped.pop("explain", None)
-        if not changed.q:
-            del dumped["q"]
-        return dumped
+        changed = replace(self, **changes)
+        kept = {"q": changed.q} if changed.q else {}
+        values = {option.name: getattr(changed, option.name) for option in all_options() if option.name != "explain"}
+        return kept | {option.name: values[option.name] for option in all_options() if _says(option, values)}
 
 
-P = TypeVar("P", bound=_Params)
+def _says(option: Option, values: Mapping[str, Any]) -> bool:
+    return option.name in values and bool(values[option.name] != option.default)
 
 
 @cache
-def within(model: type[P], settings: WebSettings) -> type[P]:
-    """The model with the limits of a site: what checks a request and what the OpenAPI document says of it."""
-    most = {"q": settings.max_query_chars, "k": settings.max_k, "page": settings.max_page}
-    most |= dict.fromkeys(("section", "source", "author"), settings.max_filter_values)
-    limited: dict[str, Any] = {}
-    for name, field in model.model_fields.items():
-        if name not in most:
-            continue
-        rule: dict[str, Any] = {"description": field.description}
-        if field.annotation is int:
-            rule |= {"default": min(field.default, most[name]), "ge": 1, "le": most[name]}
-        else:
-            rule |= {"default": field.default, "max_length": most[name]}
-        limited[name] = (field.annotation, Field(**rule))
-    if "rerank" in model.model_fields:
-        field = model.model_fields["rerank"]
-        offered: Any = Literal[(field.default, *settings.rerank)]
-        limited["rerank"] = (offered, Field(field.default, description=field.description))
-    made: type[P] = create_model(model.__name__, __base__=model, **limited)
+def search_model(settings: WebSettings) -> type[_Params]:
+    """What checks the parameters of a search on a site, and what its OpenAPI document says of them."""
+    most = {"k": settings.max_k, "page": settings.max_page}
+    fields: dict[str, Any] = {"q": (str, Field(description=_QUERY, max_length=settings.max_query_chars))}
+    for option in all_options():
+        rule: dict[str, Any] = {"default": option.default, "description": option.text}
+        if option.low is not None:
+            rule |= {"ge": option.low, "le": option.high}
+        if option.name in most:
+            rule |= {"default": min(option.default, most[option.name]), "le": most[option.name]}
+        if option.many:
+            rule["max_length"] = settings.max_filter_values
+        kind = Literal[(option.default, *settings.rerank)] if option.name == "rerank" else option.wire_kind
+        if kind == float | None:
+            rule["allow_inf_nan"] = False
+        fields[option.name] = (kind, Field(**rule))
+    made: type[_Params] = create_model("SearchParams", __base__=_Params, **fields)
     return made
 
 
-def read_params(model: type[P], given: MultiDict[str, str], *, only: Iterable[str] | None = None) -> P:
-    """A checked model from the parameters of a URL.
+@cache
+def related_model(settings: WebSettings) -> type[_Params]:
+    """What checks the parameters of a request for related articles."""
+    rule = Field(min(_RELATED, settings.max_k), ge=1, le=settings.max_k, description="How many articles.")
+    made: type[_Params] = create_model("RelatedParams", __base__=_Params, k=(int, rule))
+    return made
+
+
+def read_search(
+    settings: WebSettings, given: MultiDict[str, str], *, only: Iterable[str] | None = None
+) -> SearchParams:
+    """The search in the parameters of a URL; see `read_params`."""
+    return SearchParams(**read_params(search_model(settings), given, only=only))
+
+
+def read_params(
+    model: type[_Params], given: MultiDict[str, str], *, only: Iterable[str] | None = None
+) -> dict[str, Any]:
+    """The parameters of a URL, checked, with the defaults of those that are not there.
 
     With `only`, which names the parameters to look at, it is read as a form sends it: others are passed over, and an
     empty value of an optional parameter counts as absent. Without it both are refused.
@@ -125,7 +105,7 @@ def read_params(model: type[P], given: MultiDict[str, str], *, only: Iterable[st
         elif kept:
             raw[name] = kept[0]
     try:
-        return model.model_validate(raw)
+        return model.model_validate(raw).model_dump()
     except ValidationError as error:
         raise UsageError(_sentence(model, error.errors()[0])) from None
 

@@ -21,6 +21,7 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 
 from indexer.errors import ConcordError, UsageError
+from search_app.options import SearchOptions
 from search_app.web.app import create_app
 from search_app.web.settings import WebSettings
 from search_app.web.site import Site, open_engine
@@ -53,7 +54,7 @@ def serve(
     engine = open_engine(index_dir)
     engine.warm_up()
     for name in settings.rerank:
-        engine.search("warm up", rerank=name)  # Loads it, or says that it cannot be loaded.
+        engine.answer("warm up", SearchOptions(rerank=name))  # Loads it, or says that it cannot be loaded.
     app = create_app(engine=engine, settings=settings)
     site: Site = app.extensions["concord"]
     sockets: dict[int, Any] = {}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.errors import UsageError
+from search_app.options import NO_RERANKER, reranker_parts
 
 __all__ = ["Setting", "WebSettings", "all_settings", "read_keys"]
 
@@ -90,12 +91,11 @@ class WebSettings:
                     f"'{origin}' is no origin for {_names('cors_origins')}: write scheme and host without a path, "
                     "like https://news.example, or *."
                 )
-        if self.rerank:
-            from search_app.rerank import NONE, parts_of  # numpy, which the command line's help need not wait for
-
-            for name in self.rerank:
-                if parts_of(name)[0] == NONE:
-                    raise UsageError(f"{_names('rerank')} is '{NONE}', which always goes: name rerankers, or unset it.")
+        for name in self.rerank:
+            if reranker_parts(name)[0] == NO_RERANKER:
+                raise UsageError(
+                    f"{_names('rerank')} is '{NO_RERANKER}', which always goes: name rerankers, or unset it."
+                )
         for key in self.api_keys:
             _check_key(key, "api_keys")
         if self.metrics == "key" and not (self.api_keys or self.api_keys_file):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_type_hints
 
 from indexer.article import Article
 from indexer.errors import ConcordError
+from search_app.options import SearchOptions
 from search_app.results import Hit, Results
 from search_app.web.access import KeyRing, TokenBuckets
 from search_app.web.errors import Draining
@@ -26,26 +26,7 @@ T = TypeVar("T")
 class Engine(Protocol):
     """The part of `SearchEngine` that the web face uses."""
 
-    def search(
-        self,
-        query: str,
-        *,
-        mode: str = "hybrid",
-        k: int = 10,
-        page: int = 1,
-        since: str | date | None = None,
-        until: str | date | None = None,
-        section: str | Sequence[str] = (),
-        source: str | Sequence[str] = (),
-        author: str | Sequence[str] = (),
-        fusion: str = "convex",
-        rerank: str = "none",
-        fold: bool = True,
-        diversify: bool = False,
-        half_life: float | None = None,
-        as_of: str | date | None = None,
-        explain: bool = False,
-    ) -> Results: ...
+    def answer(self, query: str, options: SearchOptions) -> Results: ...
 
     def related(self, article_id: str, k: int = 5) -> tuple[Hit, ...]: ...
 

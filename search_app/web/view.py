@@ -10,6 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from search_app.options import all_options
 from search_app.results import Hit, LegScore, Results, Suggestion
 from search_app.web.params import SearchParams
 
@@ -38,6 +39,7 @@ _ORIGINAL = re.compile(r"https?://[^\s\x00-\x1f\x7f/?#][^\s\x00-\x1f\x7f]*", re.
 _PARAGRAPH = re.compile(r"[^\n]+(?:\n[^\n]+)*")
 _ENDLESS = re.compile(r"\S{1000}(?=\S)")
 _AGES = {"": "Does not count", "7": "Prefer this week", "30": "Prefer this month", "365": "Prefer this year"}
+_DEFAULTS = {option.name: option.default for option in all_options()}
 _FILTER_NAMES = {"section": "Section", "source": "Source", "author": "Author", "since": "From", "until": "To"}
 
 
@@ -198,7 +200,7 @@ def suggestion_params(params: SearchParams, suggestion: Suggestion) -> dict[str,
     changes: dict[str, Any] = {"q": suggestion.query, "page": 1}
     for name in suggestion.remove:
         if name in _FILTER_NAMES:
-            changes[name] = SearchParams.model_fields[name].get_default()
+            changes[name] = _DEFAULTS[name]
     return changes
 
 

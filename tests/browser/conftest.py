@@ -10,8 +10,8 @@ import waitress
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from search_app.web import create_app
-from tests.search_app.fake_engine import FakeEngine
 from tests.search_app.small_archive import ARTICLES
+from tests.search_app.web.fake_engine import FakeEngine
 
 CHROMIUM = Path("/usr/bin/chromium")
 _FLAGS = (

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from indexer.article import Article
 from search_app.web import create_app
-from tests.search_app.fake_engine import FakeEngine
+from tests.search_app.web.fake_engine import FakeEngine
 
 pytestmark = pytest.mark.browser
 

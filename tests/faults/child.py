@@ -24,7 +24,7 @@ import onnxruntime  # noqa: F401
 import tokenizers  # noqa: F401
 
 import indexer.build
-import indexer.generation
+import indexer.generations.commit
 import search_app.cli.index_command
 import search_app.cli.maintain_command  # noqa: F401
 from search_app.cli import main

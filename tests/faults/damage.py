@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from indexer.backup import backup, restore
 from indexer.build import BuildOptions, build_index
 from indexer.errors import ConcordError
-from indexer.generation import rebuild
-from indexer.store import STORE_FILE
-from search_app.engine import MODES, SearchEngine
+from indexer.generations.backup import backup, restore
+from indexer.generations.commit import rebuild
+from indexer.store.database import STORE_FILE
+from search_app.engine import SearchEngine
+from search_app.options import MODES
 from tests.faults.child import CONTEXT
 from tests.faults.world import record
 

@@ -17,8 +17,8 @@ import onnx.numpy_helper
 import pytest
 
 from indexer.build import BuildOptions, build_index
-from indexer.int16_encoder import INT16_FOLDER, MODEL_FILE, runs_int16
-from indexer.store import Store
+from indexer.encoders.int16 import INT16_FOLDER, MODEL_FILE, runs_int16
+from indexer.store.database import Store
 from tests.faults.damage import Case, copied, examine, files_of, ways
 from tests.faults.ledger import LONG, Ledger, count
 from tests.faults.world import World

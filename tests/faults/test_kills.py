@@ -14,8 +14,8 @@ from pathlib import Path
 
 from indexer.build import BuildOptions, build_index
 from indexer.errors import IndexNotFound
-from indexer.generation import rebuild
-from indexer.lexical_engines import LEXICAL_ENGINES
+from indexer.generations.commit import rebuild
+from indexer.lexical.engines import LEXICAL_ENGINES
 from search_app.engine import SearchEngine
 from tests.faults import child, power
 from tests.faults.ledger import Ledger, count

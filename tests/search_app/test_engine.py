@@ -12,10 +12,10 @@ import pytest
 
 from indexer.errors import ConcordError, IndexNotFound, NotFound, UsageError
 from search_app import SearchEngine
-from search_app.engine import MODES
-from search_app.filters import DateLike, given_filters
-from search_app.fusion import Merging
-from search_app.query import parse, with_filters
+from search_app.options import MODES, DateLike
+from search_app.query.filters import given_filters
+from search_app.query.parsed import parse, with_filters
+from search_app.ranking.fusion import Merging
 from search_app.results import Results
 from tests.archive import Archive, story
 from tests.search_app.small_archive import ARTICLES
@@ -295,7 +295,7 @@ def test_there_is_no_index(tmp_path: Path) -> None:
 
 def test_dense_scores_are_cosines(engine: SearchEngine) -> None:
     snapshot = engine._source.current()
-    query = engine._source.encoder(snapshot.manifest).encode_queries(["flood barrier for the harbour"])[0]
+    query = engine._source.encoders.of(snapshot.manifest).encode_queries(["flood barrier for the harbour"])[0]
     for hit in engine.search("flood barrier for the harbour", mode="semantic"):
         row = next(i for i, doc in enumerate(snapshot.catalogue.docs) if ARTICLES[doc - 1].id == hit.article.id)
         best = float(np.max(snapshot.vectors.article_vectors(row) @ query))

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.article import Article
-from indexer.cleaning import clean_text
 from indexer.errors import SourceError
 from indexer.readers import Skipped, csv_tables, json_records, read_sources
+from indexer.readers.cleaning import clean_text
 from indexer.readers.fields import article_from_record
 
 STORY = "The council of Karst approved the tram line on Tuesday."

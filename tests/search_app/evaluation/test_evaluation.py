@@ -17,7 +17,7 @@ from search_app.evaluation.collection import load_collection, load_pairs, load_q
 from search_app.evaluation.comparison import compare
 from search_app.evaluation.measures import evaluate, p_value
 from search_app.evaluation.runs import default_settings, varied, write_trec
-from search_app.query import plain
+from search_app.query.parsed import plain
 
 ARTICLES = {
     "ferry": (
@@ -166,7 +166,7 @@ def test_an_unchanged_index_is_used_again_and_a_changed_corpus_is_not(collection
 
 def test_changed_code_makes_the_derived_indexes_new_without_encoding(collection: Path, tmp_path: Path) -> None:
     from indexer.build import BuildOptions
-    from indexer.manifest import current_generation
+    from indexer.generations.manifest import current_generation
 
     folder = prepared_index(collection / "corpus.jsonl", tmp_path, BuildOptions())
     before = current_generation(folder)

@@ -1,0 +1,1 @@
+"""Generations of an index: written, named in one step, checked, backed up and restored."""

@@ -1,0 +1,1 @@
+"""Text as all rankings see it: sentences, passages, words and terms."""

@@ -1,0 +1,1 @@
+"""The vector index: exact, or by short codes and then exact."""

@@ -1,0 +1,1 @@
+"""What a query denies, and what articles say of it."""

@@ -1,0 +1,1 @@
+"""Hits as people see them: snippets, highlights and reasons."""

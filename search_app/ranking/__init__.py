@@ -1,0 +1,1 @@
+"""Two rankings, their fusion, and what happens to the order before it is shown."""

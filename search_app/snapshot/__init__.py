@@ -1,0 +1,1 @@
+"""One generation, opened whole, with its encoders and passages."""

@@ -1,0 +1,65 @@
+"""An index folder from someone else: nothing in it runs, and nothing in it reads elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from indexer.encoders.exported import GRAPH_FILE
+from indexer.encoders.onnx_graph import OnnxEncoder
+from indexer.encoders.spec import named_by_index
+from indexer.errors import EncoderError, IndexDamaged
+from indexer.system.checksums import write_sums
+
+
+@pytest.fixture
+def encoder(word_export: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(next(word_export.iterdir()), tmp_path / "encoder"))
+
+
+def graph(node: onnx.NodeProto, *weights: TensorProto) -> bytes:
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4]) for name in ("x", "y")]
+    made = helper.make_graph([node], "graph", values[:1], values[1:], list(weights))
+    versions = [helper.make_opsetid("", 17), helper.make_opsetid("elsewhere", 1)]
+    data: bytes = helper.make_model(made, opset_imports=versions, ir_version=8).SerializeToString()
+    return data
+
+
+def weight_in(location: str) -> TensorProto:
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", location), ("offset", "0"), ("length", "16")):
+        entry = weight.external_data.add()
+        entry.key, entry.value = key, value
+    return weight
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_graph_reads_no_file_outside_its_folder(encoder: Path, tmp_path: Path, absolute: bool) -> None:
+    (tmp_path / "secret").write_bytes(np.arange(4, dtype=np.float32).tobytes())
+    location = str(tmp_path / "secret") if absolute else "../secret"
+    (encoder / GRAPH_FILE).write_bytes(graph(helper.make_node("Add", ["x", "w"], ["y"]), weight_in(location)))
+    write_sums(encoder)
+    with pytest.raises(IndexDamaged, match="cannot be loaded"):
+        OnnxEncoder(encoder)
+
+
+def test_a_graph_brings_no_operators_of_its_own(encoder: Path) -> None:
+    (encoder / GRAPH_FILE).write_bytes(graph(helper.make_node("Own", ["x"], ["y"], domain="elsewhere")))
+    write_sums(encoder)
+    with pytest.raises(IndexDamaged, match="cannot be loaded"):
+        OnnxEncoder(encoder)
+
+
+def test_an_index_does_not_bring_a_model_along(tmp_path: Path) -> None:
+    (tmp_path / "index" / "model").mkdir(parents=True)
+    for name in (str(tmp_path / "index" / "model"), str(tmp_path / "index" / ".." / "index" / "model")):
+        with pytest.raises(EncoderError, match="a folder inside itself"):
+            named_by_index(name, tmp_path / "index")
+    (tmp_path / "model").mkdir()
+    for name in ("all-MiniLM-L6-v2", str(tmp_path / "model")):
+        assert named_by_index(name, tmp_path / "index") == name
