@@ -32,8 +32,7 @@ from benchmarks.machine import introduce
 from benchmarks.report import SAMPLE, concord, environment, in_words, options, save, spread
 from indexer.encoders.batching import BatchEncoder
 from indexer.encoders.carried import encoder_folder
-from indexer.encoders.for_queries import load_query_encoder
-from indexer.encoders.onnx_graph import OnnxEncoder
+from indexer.encoders.exported import ExportedEncoder
 from indexer.encoders.spec import DEFAULT_ENCODER, model_folder
 from indexer.generations.manifest import current_generation, read_current
 from indexer.store.database import Store
@@ -124,7 +123,7 @@ def passages(index_dir: Path, limit: int) -> list[str]:
     manifest = read_current(index_dir)
     docs = store.docs(generation)
     step = max(1, manifest.passages // limit)
-    encoder = OnnxEncoder(encoder_folder(index_dir, manifest.encoder), threads=1)
+    encoder = ExportedEncoder(encoder_folder(index_dir, manifest.encoder), threads=1)
     window = min(manifest.chunking.window, manifest.encoder.window)
     texts: list[str] = []
     number = 0
@@ -146,14 +145,12 @@ def encoder_alone(index_dir: Path, precision: str) -> BatchEncoder:
     library, _, kind = precision.partition(" ")
     spec = read_current(index_dir).encoder
     if library == "openvino":
-        from indexer.encoders.openvino_graph import OpenVinoEncoder
-
-        return OpenVinoEncoder(encoder_folder(index_dir, spec))
+        return ExportedEncoder(encoder_folder(index_dir, spec), precision=kind)
     if library == "torch":
         from indexer.encoders.original import TorchEncoder
 
         return TorchEncoder(spec.name, precision=kind)
-    return load_query_encoder(encoder_folder(index_dir, spec))
+    raise SystemExit(f"This benchmark knows no runtime '{precision}'.")
 
 
 def windows(texts: list[str]) -> Iterator[list[str]]:

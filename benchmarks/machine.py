@@ -14,10 +14,8 @@ from indexer.version import VERSION
 __all__ = ["describe", "introduce", "keep_to_cores", "resident_bytes"]
 
 _PACKAGES = (
-    "ctranslate2",
     "faiss-cpu",
     "numpy",
-    "onnxruntime",
     "openvino",
     "sentence-transformers",
     "tantivy",

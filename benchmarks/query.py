@@ -26,7 +26,6 @@ from typing import Any
 
 from benchmarks.machine import introduce, keep_to_cores, resident_bytes
 from benchmarks.report import concord, environment, in_words, index_of, options, over_rounds, save, titled, with_engines
-from indexer.encoders import for_queries as query_encoder
 from indexer.generations.manifest import read_current
 
 
@@ -115,14 +114,11 @@ def main() -> None:
     with_engines(parser)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--graph", action="store_true", help="Also read queries with the ONNX graph.")
     parser.add_argument(
         "--one", type=Path, help=f"Measure this index in this process and print JSON: {__name__}'s own."
     )
     given = parser.parse_args()
     if given.one:
-        if given.graph:
-            query_encoder.runs_int16 = lambda: False
         print(json.dumps(ask(given.one, given.queries, given.rounds)))
         return
     machine = introduce()
@@ -132,9 +128,8 @@ def main() -> None:
         folder = index_of(given, scratch)
         for engine in given.engines:
             index_dir = with_engine(folder, engine, scratch)
-            for way in [[], ["--graph"]] if given.graph else [[]]:
-                rows.append(ask_apart(index_dir, given.queries, given.rounds, *way))
-                tell(rows[-1])
+            rows.append(ask_apart(index_dir, given.queries, given.rounds))
+            tell(rows[-1])
     save("query", {"machine": machine, "rows": rows}, given.out)
 
 

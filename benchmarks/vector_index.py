@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.machine import introduce
 from benchmarks.report import save
 from indexer.encoders.carried import encoder_folder
-from indexer.encoders.onnx_graph import OnnxEncoder
+from indexer.encoders.exported import ExportedEncoder
 from indexer.generations.manifest import current_generation, read_current
 from indexer.store.database import Store
 from indexer.vectors.codes import only
@@ -49,7 +49,7 @@ def load(index_dir: Path, count: int, queries: int) -> tuple[Any, Any, Any]:
     chosen = sorted(rng.choice(docs, min(queries, len(docs)), replace=False).tolist())
     titles = [article.title.split() for _, article in store.articles(chosen)]
     store.close()
-    encoder = OnnxEncoder(encoder_folder(index_dir, manifest.encoder), threads=1)
+    encoder = ExportedEncoder(encoder_folder(index_dir, manifest.encoder), threads=1)
     asked = [encoder.encode_queries([" ".join(words[: 2 + n % 9])])[0] for n, words in enumerate(titles)]
     vectors = np.empty((count, real.shape[1]), np.float16)
     owners = np.empty(count, np.int64)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from indexer.encoders.compiled import CACHE_VARIABLE
 from tests.archive import Archive
 from tests.tiny_encoder import export_once, save_word_encoder
 
+# What tests compile is no business of this user's own cache; workers of one run share it.
+os.environ.setdefault(CACHE_VARIABLE, tempfile.mkdtemp(prefix="concord-tests-"))
 # How fast examples come depends on who else uses the machine.
 settings.register_profile("concord", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("concord")

@@ -37,7 +37,7 @@ def export_apart(name: str, index_dir: Path) -> tuple[EncoderSpec, str]:
 
 
 def _export(name: str, index_dir: Path) -> dict[str, object]:
-    from indexer.encoders.carried import encoder_folder, is_exported
+    from indexer.encoders.carried import carried_encoder, encoder_folder
     from indexer.encoders.original import TorchEncoder, export
 
     try:
@@ -45,7 +45,7 @@ def _export(name: str, index_dir: Path) -> dict[str, object]:
     except EncoderError as error:
         return {"error": str(error)}
     failure = ""
-    if not is_exported(index_dir, encoder.spec):
+    if carried_encoder(index_dir, encoder.spec) is None:
         try:
             export(encoder, encoder_folder(index_dir, encoder.spec))
         except EncoderError as error:

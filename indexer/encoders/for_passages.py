@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from indexer.encoders.carried import carried_encoder, encoder_folder
 from indexer.encoders.export_process import export_apart
-from indexer.encoders.exported import ExportedEncoder
-from indexer.encoders.for_queries import load_query_encoder
+from indexer.encoders.exported import ExportedEncoder, is_runnable
 from indexer.encoders.recipe import Recipe
 from indexer.encoders.runtimes import Runtime, candidates, fastest, sample
 from indexer.encoders.spec import EncoderSpec, Vectors, fingerprint, model_folder
@@ -46,7 +45,7 @@ class PassageEncoder:
 
     @property
     def precision(self) -> str:
-        """The library that encodes, and how precisely: 'openvino bfloat16', 'onnxruntime float32'."""
+        """The library that encodes, and how precisely: 'openvino bfloat16', 'torch float32'."""
         return self._runtime.name
 
     def count_tokens(self, texts: list[str]) -> list[int]:
@@ -80,39 +79,55 @@ def prepare_encoder(
     when the encoder cannot be loaded.
     """
     folder = model_folder(name)
-    print_of_folder = fingerprint(folder) if folder else None
-    if recipe is not None:
-        _same_encoder(index_dir, recipe.encoder, name, print_of_folder)
-        carried = None if again or recipe.query_encoder != "onnx" else carried_encoder(index_dir, recipe.encoder)
-        if carried is not None:
-            return PassageEncoder(name, carried), "onnx"
-    failure = ""
-    if recipe is None and "torch" not in sys.modules and sys.executable:
-        exported, failure = export_apart(name, index_dir)
+    found = fingerprint(folder) if folder else None
+    if recipe is None:
+        return _for_new_index(index_dir, name)
+    _same_encoder(index_dir, recipe.encoder, name, found)
+    exported = recipe.query_encoder == "onnx" and is_runnable()
+    if exported and not again and (carried := carried_encoder(index_dir, recipe.encoder)) is not None:
+        return PassageEncoder(name, carried), "onnx"
+    original = _same_original(index_dir, recipe.encoder, name)
+    if not exported:
+        return PassageEncoder(name, original), recipe.query_encoder
+    return PassageEncoder(name, _exported(original, index_dir)), "onnx"
+
+
+def _for_new_index(index_dir: Path, name: str) -> tuple[PassageEncoder, str]:
+    if "torch" not in sys.modules and sys.executable:
+        spec, failure = export_apart(name, index_dir)
         if not failure:
-            return PassageEncoder(name, load_query_encoder(encoder_folder(index_dir, exported))), "onnx"
-    from indexer.encoders.original import TorchEncoder, export
+            return PassageEncoder(name, ExportedEncoder(encoder_folder(index_dir, spec))), "onnx"
+    else:
+        from indexer.encoders.original import TorchEncoder
+
+        original = TorchEncoder(name)
+        try:
+            carried = carried_encoder(index_dir, original.spec) or _exported(original, index_dir)
+            return PassageEncoder(name, carried), "onnx"
+        except EncoderError as error:
+            failure = str(error)
+    from indexer.encoders.original import TorchEncoder
+
+    _log.warning(_WITHOUT_EXPORT, failure)
+    return PassageEncoder(name, TorchEncoder(name)), "torch"
+
+
+def _exported(original: TorchEncoder, index_dir: Path) -> ExportedEncoder:
+    """The encoder that an index carries, written anew. Raises EncoderError."""
+    from indexer.encoders.original import export
+
+    folder = encoder_folder(index_dir, original.spec)
+    export(original, folder)
+    return ExportedEncoder(folder)
+
+
+def _same_original(index_dir: Path, spec: EncoderSpec, name: str) -> TorchEncoder:
+    from indexer.encoders.original import TorchEncoder
 
     original = TorchEncoder(name)
-    if failure:
-        _log.warning(_WITHOUT_EXPORT, failure)
-        return PassageEncoder(name, original), "torch"
-    if recipe is not None and not original.spec.same_vectors(recipe.encoder):
-        raise _mismatch(index_dir, recipe.encoder, name)
-    spec = recipe.encoder if recipe is not None else original.spec
-    if recipe is not None and recipe.query_encoder == "torch":
-        return PassageEncoder(name, original), "torch"
-    carried = None if again else carried_encoder(index_dir, spec)
-    if carried is None:
-        try:
-            export(original, encoder_folder(index_dir, spec))
-            carried = load_query_encoder(encoder_folder(index_dir, spec))
-        except EncoderError as error:
-            if recipe is not None:
-                raise
-            _log.warning(_WITHOUT_EXPORT, error)
-            return PassageEncoder(name, original), "torch"
-    return PassageEncoder(name, carried), "onnx"
+    if not original.spec.same_vectors(spec):
+        raise _mismatch(index_dir, spec, name)
+    return original
 
 
 def _same_encoder(index_dir: Path, spec: EncoderSpec, name: str, found: str | None) -> None:

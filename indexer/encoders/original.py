@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,18 +14,22 @@ from threading import Lock
 from typing import Any
 
 from indexer.encoders.batching import BatchEncoder, by_length
-from indexer.encoders.exported import GRAPH_FILE, MIN_EXPORT_COSINE, TOKENIZER_FILE, write_spec
-from indexer.encoders.int16 import INT16_FOLDER, Int16Encoder, runs_int16
-from indexer.encoders.int16_export import write_int16
-from indexer.encoders.onnx_graph import OnnxEncoder
+from indexer.encoders.exported import (
+    BFLOAT16,
+    FLOAT32,
+    GRAPH_FILE,
+    MIN_EXPORT_COSINE,
+    TOKENIZER_FILE,
+    ExportedEncoder,
+    has_bfloat16,
+    write_spec,
+)
 from indexer.encoders.spec import EncoderSpec, Vectors, background_cosine, fingerprint, model_folder
-from indexer.errors import EncoderError, IndexDamaged
+from indexer.errors import EncoderError
 from indexer.system.checksums import write_sums
 from indexer.system.files import drafted
 
 __all__ = ["TorchEncoder", "export", "has_gpu", "quieten"]
-
-_log = logging.getLogger(__name__)
 
 _BATCH = 32
 _GPU_BATCH = 256
@@ -60,7 +63,7 @@ class TorchEncoder(BatchEncoder):
     def __init__(self, name: str, *, precision: str = "float32") -> None:
         folder = model_folder(name)
         self.name = name
-        self.runtime = f"torch {precision}"
+        self._precision = precision
         if folder is not None:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
         quieten()
@@ -86,6 +89,11 @@ class TorchEncoder(BatchEncoder):
             self._pool = ThreadPoolExecutor(torch.get_num_threads(), "encode", torch.set_num_threads, (1,))
         self.spec = self._read_spec(folder)
         self.spec = replace(self.spec, background=background_cosine(self))
+
+    @property
+    def runtime(self) -> str:
+        """See BatchEncoder."""
+        return f"torch {self._precision}"
 
     def _read_spec(self, folder: Path | None) -> EncoderSpec:
         model = self._model
@@ -137,9 +145,9 @@ class TorchEncoder(BatchEncoder):
 def export(encoder: TorchEncoder, folder: Path) -> float:
     """Write the encoder's graph, tokenizer and spec, check them against the original, and then let them be `folder`.
 
-    Weights in 16 bits go with them where this machine can run and check them. Returns the lowest cosine of the graph
-    over the check texts. Raises EncoderError when the model has no fast tokenizer, cannot be exported, or when the
-    exported graph strays further than MIN_EXPORT_COSINE; `folder` is as it was then.
+    Where this processor has bfloat16, the spec notes whether the graph keeps its vectors in it. Returns the lowest
+    cosine of the graph in float32 over the check texts. Raises EncoderError when the model has no fast tokenizer,
+    cannot be exported, or when the exported graph strays further than MIN_EXPORT_COSINE; `folder` is as it was then.
     """
     backend = getattr(encoder._model.tokenizer, "backend_tokenizer", None)
     if backend is None:
@@ -150,34 +158,25 @@ def export(encoder: TorchEncoder, folder: Path) -> float:
         write_spec(draft, encoder.spec)
         write_sums(draft)
         expected = encoder.encode_passages(_CHECK_TEXTS)
-        cosine = _least_cosine(encoder, OnnxEncoder(draft), expected)
-        if runs_int16():
-            _add_int16(encoder, draft, expected)
+        cosine = _least_cosine(draft, FLOAT32, expected)
+        if not cosine >= MIN_EXPORT_COSINE:
+            raise EncoderError(
+                f"The exported encoder '{encoder.name}' strays from the original: cosine {cosine:.5f}, "
+                f"at least {MIN_EXPORT_COSINE} is needed."
+            )
+        if has_bfloat16() and _least_cosine(draft, BFLOAT16, expected) >= MIN_EXPORT_COSINE:
+            write_spec(draft, encoder.spec, bfloat16=True)
+            write_sums(draft)
     return cosine
 
 
-def _add_int16(encoder: TorchEncoder, draft: Path, expected: Vectors) -> None:
-    """Put weights in 16 bits beside the graph, unless this model has none, or none that keep its vectors."""
+def _least_cosine(folder: Path, precision: str, expected: Vectors) -> float:
+    """The lowest cosine of the exported encoder to the original over the check texts."""
+    exported = ExportedEncoder(folder, precision=precision)
     try:
-        write_int16(encoder._model, draft / INT16_FOLDER)
-        write_sums(draft)
-        _least_cosine(encoder, Int16Encoder(draft), expected)
-    except (EncoderError, IndexDamaged) as error:
-        _log.info("The encoder '%s' stays in 32 bits. %s", encoder.name, error)
-        if (draft / INT16_FOLDER).exists():
-            shutil.rmtree(draft / INT16_FOLDER)
-        write_sums(draft)
-
-
-def _least_cosine(encoder: TorchEncoder, exported: BatchEncoder, expected: Vectors) -> float:
-    """The lowest cosine over the check texts. Raises EncoderError when it is too low, or no number."""
-    cosine = float((exported.encode_passages(_CHECK_TEXTS) * expected).sum(axis=1).min())
-    if not cosine >= MIN_EXPORT_COSINE:
-        raise EncoderError(
-            f"The exported encoder '{encoder.name}' strays from the original: cosine {cosine:.5f}, "
-            f"at least {MIN_EXPORT_COSINE} is needed."
-        )
-    return cosine
+        return float((exported.encode_passages(_CHECK_TEXTS) * expected).sum(axis=1).min())
+    finally:
+        exported.close()
 
 
 def _write_graph(encoder: TorchEncoder, path: Path) -> None:

@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from indexer.encoders.batching import BatchEncoder, by_length
-from indexer.encoders.exported import ExportedEncoder
+from indexer.encoders.exported import BFLOAT16, ExportedEncoder, has_bfloat16, runtime_name
 from indexer.errors import EncoderError
+from indexer.system.cores import usable_cores
 
 __all__ = ["MIN_COSINE", "MIN_GAIN", "Runtime", "candidates", "fastest", "sample"]
 
@@ -40,18 +40,17 @@ class Runtime:
 def candidates(model: str, encoder: BatchEncoder) -> list[Callable[[], Runtime]]:
     """What may be faster than `encoder` here, each to be loaded by a call that may raise EncoderError.
 
-    That is torch on a GPU, and on the processor OpenVINO, which finds out by itself how precisely it can compute, or
-    torch in bfloat16 where OpenVINO is not installed or there is no exported graph for it. bfloat16 is several times as
-    fast on processors with AMX or AVX512-BF16 and many times slower on others.
+    That is torch on a GPU, and on the processor bfloat16, by OpenVINO or, where there is no exported graph, by torch:
+    several times as fast on processors with AMX or AVX512-BF16, and by torch many times slower on others.
     """
     found: list[Callable[[], Runtime]] = []
     if _may_have_gpu():
         found.append(lambda: _on_gpu(model))
-    if isinstance(encoder, ExportedEncoder) and find_spec("openvino") is not None:
+    if not isinstance(encoder, ExportedEncoder):
+        found.append(lambda: _torch(model, "bfloat16"))
+    elif encoder.runtime != runtime_name(BFLOAT16) and has_bfloat16():
         folder = encoder.folder
         found.append(lambda: _openvino(folder))
-    else:
-        found.append(lambda: _torch(model, "bfloat16"))
     return found
 
 
@@ -61,6 +60,8 @@ def fastest(current: Runtime, others: Sequence[Callable[[], Runtime]], texts: li
     `current` is the encoder as it reads queries, or the original: its vectors are exact to 0.9999. Another one has to
     be MIN_GAIN times as fast, and to keep the cosine of each vector to MIN_COSINE.
     """
+    if not others:
+        return current
     start = time.perf_counter()
     reference = current.encoder.encode_passages(texts)
     best, least = current, (time.perf_counter() - start) / MIN_GAIN
@@ -86,16 +87,14 @@ def fastest(current: Runtime, others: Sequence[Callable[[], Runtime]], texts: li
 def sample(encoder: BatchEncoder, texts: list[str]) -> list[str]:
     """Some of `texts`, with the lengths of the whole, and enough of them that every core has several batches of the
     exported encoder."""
-    count = _SAMPLE_PER_CORE * (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+    count = _SAMPLE_PER_CORE * usable_cores()
     order = [i for batch in by_length(encoder.count_tokens(texts), 1) for i in batch]
     return [texts[i] for i in order[:: max(1, len(order) // count)]]
 
 
 def _openvino(folder: Path) -> Runtime:
-    from indexer.encoders.openvino_graph import OpenVinoEncoder
-
-    encoder = OpenVinoEncoder(folder)
-    return Runtime(f"openvino {encoder.precision}", encoder)
+    encoder = ExportedEncoder(folder, precision=BFLOAT16)
+    return Runtime(encoder.runtime, encoder)
 
 
 def _torch(model: str, precision: str) -> Runtime:

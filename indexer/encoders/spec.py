@@ -1,8 +1,7 @@
 """What an encoder is to Concord, where its files are found, and which manners it has.
 
-Four implementations stand behind the Protocol: `torch_encoder` (any sentence-transformers model, for exporting it and
-for GPUs), `onnx_encoder` and `int16_encoder` (the same model exported into the index, for queries and small updates,
-without importing torch; `query_encoder` says which) and `openvino_encoder` (the exported model again, for long runs).
+Two implementations stand behind the Protocol: `original` (any sentence-transformers model under torch: for exporting
+it, for GPUs, and where OpenVINO has no wheel) and `exported` (the same model as an index carries it, under OpenVINO).
 """
 
 from __future__ import annotations

@@ -17,10 +17,7 @@ import numpy as np
 from indexer.article import Article
 from indexer.catalogue import FIELDS, Catalogue
 from indexer.encoders.carried import encoder_folder
-from indexer.encoders.exported import MIN_EXPORT_COSINE
-from indexer.encoders.for_queries import in_16_bits
-from indexer.encoders.int16 import Int16Encoder, check_int16
-from indexer.encoders.onnx_graph import OnnxEncoder
+from indexer.encoders.exported import BFLOAT16, FLOAT32, MIN_EXPORT_COSINE, ExportedEncoder, is_runnable, runtime_name
 from indexer.errors import ConcordError, IndexDamaged, IndexMismatch, IndexNotFound
 from indexer.generations.manifest import (
     LEXICAL_FOLDER,
@@ -34,7 +31,7 @@ from indexer.lexical.engines import open_lexical
 from indexer.lexical.protocol import Atom, LexicalIndex
 from indexer.store.damage import batches, damaged_articles
 from indexer.store.database import Store
-from indexer.system.checksums import broken_files
+from indexer.system.checksums import broken_files, check_folder
 from indexer.text.analysis import analyse
 from indexer.vectors.faiss_index import FaissIndex
 from indexer.vectors.protocol import VectorIndex
@@ -143,19 +140,21 @@ def _check(folder: Path, manifest: Manifest, problems: list[Problem], tell: Call
 
 def _check_encoder(folder: Path, manifest: Manifest) -> None:
     place = encoder_folder(folder, manifest.encoder)
-    graph = OnnxEncoder(place)
-    if not graph.spec.same_vectors(manifest.encoder):
+    check_folder(place)
+    if not is_runnable():
+        return
+    carried = ExportedEncoder(place)
+    if not carried.spec.same_vectors(manifest.encoder):
         raise IndexDamaged(
             f"The query encoder in '{place}' is not the one that the index was made with: run 'concord rebuild' to "
             "write it again."
         )
-    check_int16(place)
-    if in_16_bits(place):
-        pairs = graph.encode_queries(_ASKED) * Int16Encoder(place).encode_queries(_ASKED)
-        cosine = float(pairs.sum(axis=1).min())
+    if carried.runtime == runtime_name(BFLOAT16):
+        exact = ExportedEncoder(place, precision=FLOAT32)
+        cosine = float((carried.encode_queries(_ASKED) * exact.encode_queries(_ASKED)).sum(axis=1).min())
         if not cosine >= MIN_EXPORT_COSINE:
             raise IndexDamaged(
-                f"The two forms of the query encoder in '{place}' differ: cosine {cosine:.5f}, at least "
+                f"The query encoder in '{place}' strays in bfloat16: cosine {cosine:.5f}, at least "
                 f"{MIN_EXPORT_COSINE} is needed. Delete that folder and run 'concord rebuild' to write it again."
             )
 

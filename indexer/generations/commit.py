@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from indexer.catalogue import Catalogue
-from indexer.encoders.carried import encoder_folder, is_exported
+from indexer.encoders.carried import carried_encoder, encoder_folder
 from indexer.encoders.for_passages import prepare_encoder
 from indexer.encoders.recipe import Recipe
 from indexer.encoders.spec import named_by_index
@@ -181,7 +181,7 @@ def rebuild(
             if noted is None:
                 raise IndexDamaged.broken_store(folder, "nothing in it says which encoder made its vectors")
             recipe = Recipe.from_json(noted)
-            if recipe.query_encoder == "onnx" and not is_exported(folder, recipe.encoder):
+            if recipe.query_encoder == "onnx" and carried_encoder(folder, recipe.encoder) is None:
                 prepare_encoder(folder, recipe, named_by_index(recipe.encoder.name, folder), again=True)
             folders = [int(found.name) for found in generation_folders(folder)]
             target = max([answering, *folders[:1]]) + 1

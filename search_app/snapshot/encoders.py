@@ -7,13 +7,17 @@ import threading
 from pathlib import Path
 
 from indexer.encoders.carried import encoder_folder
-from indexer.encoders.exported import ExportedEncoder
-from indexer.encoders.for_queries import load_query_encoder
+from indexer.encoders.exported import ExportedEncoder, is_runnable
 from indexer.encoders.spec import Encoder, named_by_index
 from indexer.errors import ConcordError, IndexDamaged, IndexMismatch, UsageError
 from indexer.generations.manifest import Manifest
 
-__all__ = ["QueryEncoders"]
+__all__ = ["QueryEncoders", "carries_runnable"]
+
+
+def carries_runnable(manifest: Manifest) -> bool:
+    """Whether an index carries its encoder, and this machine has what runs it; else the original reads queries."""
+    return manifest.query_encoder == "onnx" and is_runnable()
 
 
 class QueryEncoders:
@@ -22,10 +26,9 @@ class QueryEncoders:
     `threads` bounds the cores that encoding one query may use. Safe to use from many threads.
     """
 
-    def __init__(self, index_dir: Path, *, threads: int, ahead: bool = False) -> None:
+    def __init__(self, index_dir: Path, *, threads: int) -> None:
         self._index_dir = index_dir
         self._threads = threads
-        self._ahead = ahead
         self._lock = threading.Lock()
         self._encoder: tuple[str, Encoder] | None = None
 
@@ -36,7 +39,7 @@ class QueryEncoders:
         """
         with self._lock:
             if self._encoder is None or self._encoder[0] != manifest.encoder.fingerprint:
-                load = self._carried if manifest.query_encoder == "onnx" else self._original
+                load = self._carried if carries_runnable(manifest) else self._original
                 self._encoder = (manifest.encoder.fingerprint, load(manifest))
             return self._encoder[1]
 
@@ -64,7 +67,7 @@ class QueryEncoders:
 
     def _carried(self, manifest: Manifest) -> Encoder:
         folder = encoder_folder(self._index_dir, manifest.encoder)
-        encoder = load_query_encoder(folder, threads=self._threads, huge_pages=not self._ahead)
+        encoder = ExportedEncoder(folder, threads=self._threads)
         if not encoder.spec.same_vectors(manifest.encoder):
             raise IndexDamaged(
                 f"The query encoder in '{folder}' is not the one that the index was made with: "

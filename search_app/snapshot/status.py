@@ -12,7 +12,8 @@ import numpy as np
 
 from indexer.catalogue import NO_DATE
 from indexer.encoders.carried import encoder_folder
-from indexer.encoders.for_queries import query_runtime
+from indexer.encoders.exported import runtime_name, trusted_precision
+from search_app.snapshot.encoders import carries_runnable
 from search_app.snapshot.snapshot import Snapshot
 
 __all__ = ["IndexStatus", "index_status"]
@@ -22,7 +23,7 @@ __all__ = ["IndexStatus", "index_status"]
 class IndexStatus:
     """What an index is made of.
 
-    `query_encoder` is what reads queries on this machine, such as 'ctranslate2 int16', and `encoding_precision` what
+    `query_encoder` is what reads queries on this machine, such as 'openvino bfloat16', and `encoding_precision` what
     encoded passages in the last run. `vector_search` is 'exact', or 'codes' where large parts are searched by short
     codes first; `vector_recall` is then the share of an exact search's answer that it finds, measured when the index
     was written. Dates are ISO 8601, sizes bytes; `oldest` and `newest` are article dates; `stale` says why a newer
@@ -70,8 +71,8 @@ def index_status(snapshot: Snapshot, index_dir: Path, stale: str | None) -> Inde
         encoder_fingerprint=manifest.encoder.fingerprint,
         dimension=manifest.encoder.dimension,
         query_encoder=(
-            query_runtime(encoder_folder(index_dir, manifest.encoder))
-            if manifest.query_encoder == "onnx"
+            runtime_name(trusted_precision(encoder_folder(index_dir, manifest.encoder)))
+            if carries_runnable(manifest)
             else "torch float32"
         ),
         encoding_precision=manifest.encoding_precision,

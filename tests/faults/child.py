@@ -20,7 +20,7 @@ from typing import Any
 
 # Imported for the children: what the fork server has, none of them has to load.
 import faiss  # noqa: F401
-import onnxruntime  # noqa: F401
+import openvino  # noqa: F401
 import tokenizers  # noqa: F401
 
 import indexer.build

@@ -10,8 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from indexer.encoders.exported import GRAPH_FILE
-from indexer.encoders.onnx_graph import OnnxEncoder
+from indexer.encoders.exported import GRAPH_FILE, ExportedEncoder
 from indexer.encoders.spec import named_by_index
 from indexer.errors import EncoderError, IndexDamaged
 from indexer.system.checksums import write_sums
@@ -45,14 +44,14 @@ def test_a_graph_reads_no_file_outside_its_folder(encoder: Path, tmp_path: Path,
     (encoder / GRAPH_FILE).write_bytes(graph(helper.make_node("Add", ["x", "w"], ["y"]), weight_in(location)))
     write_sums(encoder)
     with pytest.raises(IndexDamaged, match="cannot be loaded"):
-        OnnxEncoder(encoder)
+        ExportedEncoder(encoder)
 
 
 def test_a_graph_brings_no_operators_of_its_own(encoder: Path) -> None:
     (encoder / GRAPH_FILE).write_bytes(graph(helper.make_node("Own", ["x"], ["y"], domain="elsewhere")))
     write_sums(encoder)
     with pytest.raises(IndexDamaged, match="cannot be loaded"):
-        OnnxEncoder(encoder)
+        ExportedEncoder(encoder)
 
 
 def test_an_index_does_not_bring_a_model_along(tmp_path: Path) -> None:

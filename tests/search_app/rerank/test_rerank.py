@@ -9,19 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from sentence_transformers import SentenceTransformer
 
 from indexer.article import Article
 from indexer.build import BuildOptions, build_index
 from indexer.encoders.carried import encoder_folder
-from indexer.encoders.exported import TokenVectors
-from indexer.encoders.onnx_graph import OnnxEncoder
+from indexer.encoders.exported import ExportedEncoder, TokenVectors
 from indexer.encoders.spec import DEFAULT_ENCODER, model_folder
 from indexer.errors import IndexDamaged, RerankerError, UsageError
 from indexer.generations.manifest import read_current
@@ -37,7 +35,7 @@ from search_app.rerank.protocol import pooled, reranked
 from search_app.stages import OutOfTime, measured
 from search_app.web import WebSettings, create_app
 from tests.search_app.small_archive import ARTICLES
-from tests.tiny_encoder import save_cross_encoder
+from tests.tiny_encoder import BUNDLED, save_cross_encoder
 
 CHANCES = st.floats(0, 1, width=32)
 
@@ -59,24 +57,16 @@ def ranking_of(scores: list[float]) -> Ranking:
     return Ranking(numbers, values, none, none, numbers + 1, numbers + 1, none, numbers)
 
 
-def naive_maxsim(folder: Path, query: str, passage: str) -> float:
-    """The definition in plain loops, on what ONNX Runtime and the tokenizer give for one text at a time."""
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+def naive_maxsim(original: SentenceTransformer, query: str, passage: str) -> float:
+    """The definition in plain loops, on what sentence-transformers gives for one text at a time."""
 
     def vectors(text: str, *, words_only: bool) -> list[NDArray[np.float32]]:
-        encoded = tokenizer.encode(text)
-        names = [node.name for node in session.get_inputs()]
-        values = {
-            "input_ids": encoded.ids,
-            "attention_mask": encoded.attention_mask,
-            "token_type_ids": encoded.type_ids,
-        }
-        (out,) = session.run(["token_embeddings"], {name: np.array([values[name]], np.int64) for name in names})
+        encoded = original.tokenizer([text], return_special_tokens_mask=True)
+        tokens = original.tokenizer.convert_ids_to_tokens(encoded["input_ids"][0])
+        found = original.encode(text, output_value="token_embeddings").numpy()
         return [
             vector / np.linalg.norm(vector)
-            for vector, token, special in zip(out[0], encoded.tokens, encoded.special_tokens_mask, strict=True)
+            for vector, token, special in zip(found, tokens, encoded["special_tokens_mask"][0], strict=True)
             if not special and not (words_only and not any(letter.isalnum() for letter in token))
         ]
 
@@ -85,16 +75,17 @@ def naive_maxsim(folder: Path, query: str, passage: str) -> float:
     return sum(best) / len(best)
 
 
-def test_maxsim_is_its_definition(engine: SearchEngine, encoder_dir: Path) -> None:
+def test_maxsim_is_its_definition(engine: SearchEngine) -> None:
+    original = SentenceTransformer(str(BUNDLED), device="cpu")
     query = "When did the harbour's ferry crews walk out, and why?"
     hits = engine.search(query, rerank="maxsim", fold=False, k=50).hits
     assert len(hits) > 5
     for hit in hits:
         article = next(one for one in ARTICLES if one.id == hit.article.id)
         joint = "" if article.title.endswith((".", "!", "?")) else "."
-        expected = naive_maxsim(encoder_dir, query, f"{article.title}{joint} {article.text}")
+        expected = naive_maxsim(original, query, f"{article.title}{joint} {article.text}")
         assert hit.rerank is not None
-        # Weights in 16 bits move it by some ten-thousandths.
+        # bfloat16 moves it by some ten-thousandths.
         assert hit.rerank.score == pytest.approx(expected, abs=1e-3)
     by_rank = sorted(hits, key=lambda hit: hit.rerank.rank if hit.rerank else 0)
     assert [hit.rerank.rank for hit in by_rank if hit.rerank] == list(range(1, len(hits) + 1))
@@ -103,7 +94,7 @@ def test_maxsim_is_its_definition(engine: SearchEngine, encoder_dir: Path) -> No
 
 
 def test_the_best_passage_of_an_article_counts(encoder_dir: Path) -> None:
-    reranker = MaxSim(OnnxEncoder(encoder_dir))
+    reranker = MaxSim(ExportedEncoder(encoder_dir))
     one, two, three = "The ferry sails.", "Oysters died in warm water.", "A chess title"
     apart = reranker.score("warm oysters", [[one], [two], [three]])
     together = reranker.score("warm oysters", [[one, two], [three, one]])
@@ -114,7 +105,7 @@ def test_the_best_passage_of_an_article_counts(encoder_dir: Path) -> None:
 
 
 def test_texts_without_words_have_a_score_all_the_same(encoder_dir: Path) -> None:
-    scores = MaxSim(OnnxEncoder(encoder_dir)).score("?!", [["What?!"], [""]])
+    scores = MaxSim(ExportedEncoder(encoder_dir)).score("?!", [["What?!"], [""]])
     assert np.isfinite(scores).all()
     assert scores[1] == 0
     nothing = TokenVectors((), np.empty((0, 384), np.float32))
@@ -122,7 +113,7 @@ def test_texts_without_words_have_a_score_all_the_same(encoder_dir: Path) -> Non
 
 
 def test_token_vectors_leave_out_what_the_tokenizer_adds(encoder_dir: Path) -> None:
-    encoder = OnnxEncoder(encoder_dir)
+    encoder = ExportedEncoder(encoder_dir)
     texts = ["The ferry sails again.", "", "COP29"]
     found = encoder.encode_tokens(texts)
     assert [len(one.tokens) for one in found] == encoder.count_tokens(texts)
@@ -139,7 +130,7 @@ def test_an_encoder_without_token_vectors_is_told_of(encoder_dir: Path, tmp_path
     del graph.graph.output[1]
     onnx.save(graph, str(folder / "model.onnx"))
     write_sums(folder)
-    encoder = OnnxEncoder(folder)
+    encoder = ExportedEncoder(folder)
     with pytest.raises(IndexDamaged, match="no vectors of tokens"):
         encoder.encode_tokens(["ferry"])
 
@@ -257,7 +248,7 @@ def test_long_articles_and_titles_alone_are_read(index_dir_of_words: Path, word_
 
 
 def test_a_second_look_ends_at_the_deadline(encoder_dir: Path, cross_encoder: Path) -> None:
-    for reranker in (MaxSim(OnnxEncoder(encoder_dir)), CrossEncoderReranker(str(cross_encoder))):
+    for reranker in (MaxSim(ExportedEncoder(encoder_dir)), CrossEncoderReranker(str(cross_encoder))):
         with measured(deadline=time.monotonic() - 1), pytest.raises(OutOfTime):
             reranker.score("ferry", [["The ferry sails."]])
 
