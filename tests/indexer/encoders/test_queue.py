@@ -68,7 +68,7 @@ def test_closing_cancels_what_is_encoded_and_ends_the_threads() -> None:
         queue.put(number, [str(number)])
     queue.close()
     assert len(started) <= AHEAD
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # encoders of other tests may have ended meanwhile
 
 
 def contents(archive: Archive) -> dict[str, list[tuple[Passage, bytes]]]:
@@ -130,7 +130,7 @@ def test_an_encoder_that_fails_leaves_what_was_stored_and_no_thread(
         patch.setattr(PassageEncoder, "encode_passages", fail)
         with pytest.raises(MemoryError):
             archive.index()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # encoders of other tests may have ended meanwhile
     assert counts(archive.index()) == {"added": 8, "encoded": 4}
 
 
@@ -147,7 +147,7 @@ def test_a_reader_that_fails_costs_no_more_than_what_was_being_encoded(
     before = threading.active_count()
     with pytest.raises(ConcordError, match="the disk is gone"):
         build_index([archive.sources], archive.index_dir, BuildOptions(encoder=archive.encoder), stop)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # encoders of other tests may have ended meanwhile
     report = archive.index()
     assert report.added == 8
     assert report.passages_encoded <= AHEAD + 2
