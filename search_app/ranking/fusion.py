@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_app.options import Fusion
+from search_app.ranking.odds import logistic
 
 __all__ = [
     "DENSE_WEIGHT",
@@ -144,7 +145,9 @@ def convex(lexical: Floats, bound: float, dense: Floats, weight: float = DENSE_W
     """
     lexical_part = (1 - weight) * _of_bound(lexical, bound)
     dense_part = weight * dense.astype(np.float64)
-    return Fused(_logistic(lexical_part + dense_part, _HYBRID_CURVE), _share(lexical_part, dense_part))
+    return Fused(
+        logistic(lexical_part + dense_part, *_HYBRID_CURVE).astype(np.float32), _share(lexical_part, dense_part)
+    )
 
 
 def rrf(lexical_rank: NDArray[np.int64], dense_rank: NDArray[np.int64]) -> Fused:
@@ -155,12 +158,12 @@ def rrf(lexical_rank: NDArray[np.int64], dense_rank: NDArray[np.int64]) -> Fused
 
 def lexical_confidence(lexical: Floats, bound: float) -> Floats:
     """Scores in [0, 1] for the lexical ranking alone; monotonous in BM25."""
-    return _logistic(_of_bound(lexical, bound), _LEXICAL_CURVE)
+    return logistic(_of_bound(lexical, bound), *_LEXICAL_CURVE).astype(np.float32)
 
 
 def dense_confidence(dense: Floats) -> Floats:
     """Scores in [0, 1] for the dense ranking alone; monotonous in the cosine."""
-    return _logistic(dense.astype(np.float64), _DENSE_CURVE)
+    return logistic(dense, *_DENSE_CURVE).astype(np.float32)
 
 
 def reasons(best: Floats, coverage: Floats) -> Floats:
@@ -211,11 +214,6 @@ def _gated(reason: Floats, floor: float, gate: float, most: float | None) -> Mas
 
 def _of_bound(lexical: Floats, bound: float) -> NDArray[np.float64]:
     return lexical.astype(np.float64) / max(bound, 1e-9)
-
-
-def _logistic(values: NDArray[np.float64], curve: tuple[float, float]) -> Floats:
-    slope, middle = curve
-    return np.asarray(1 / (1 + np.exp(-slope * (values - middle))), np.float32)
 
 
 def _share(lexical: NDArray[np.float64], dense: NDArray[np.float64]) -> Floats:
