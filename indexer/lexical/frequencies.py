@@ -1,16 +1,14 @@
 """How often every term stands in every article: columns on disk, mapped into memory, from which BM25 is computed.
 
 A term's articles and its frequencies in text and title lie side by side, so a term is read as fast the first time as
-the hundredth, and nothing of it has to stay in memory. Segments are written once; an update writes one for what it
-adds, takes those much larger along by hard link and merges the smaller ones (the log-structured merge of O'Neil et al.
-1996).
+the hundredth, and nothing of it has to stay in memory. Segments are written once and merged as indexer/segments.py
+says.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,16 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.catalogue import Catalogue, Rows
+from indexer.lexical.term_numbers import TermNumbers
+from indexer.segments import SegmentSize, merge_plan
 from indexer.system.files import link_or_copy
 from indexer.text.analysis import Words
 
 __all__ = ["Frequencies", "FrequencyWriter", "Postings", "move_segments"]
 
 _FILES = ("articles", "docs", "ends", "in_text", "in_title", "terms")
-_MERGE_RATIO = 3
-"""A segment at most this many times as large as what is added is merged into the new one."""
-_MAX_DEAD = 0.25
-"""A segment with a larger share of removed articles is rewritten."""
 _REMEMBERED = 10_000
 """Terms of a segment whose place is remembered."""
 _MAX_POSTINGS = 4_000_000
@@ -127,9 +123,10 @@ class _Segment:
         self._found: dict[bytes, tuple[int, int] | None] = {}
 
     @property
-    def size(self) -> int:
-        """Postings of the articles that are still there, about."""
-        return int(len(self._articles) * self.alive.mean()) if len(self.alive) else 0
+    def size(self) -> SegmentSize:
+        """In postings; how many are those of articles that are still there, about."""
+        share = self.alive.mean() if len(self.alive) else 0
+        return SegmentSize(round(len(self._articles) * share), len(self._articles))
 
     def find(self, term: bytes) -> tuple[int, int] | None:
         """Where the postings of a term begin and end."""
@@ -202,21 +199,19 @@ class FrequencyWriter:
 
     def finish(self, previous: Path | None, catalogue: Catalogue) -> None:
         """Take along from `previous` what `catalogue` still has."""
-        old = [(path, _Segment(path, catalogue)) for path in _segments(previous)] if previous else []
-        # Smallest first: what has been merged so far decides whether the next larger one is merged too.
-        for path, segment in sorted(old, key=lambda pair: pair[1].size):
-            if segment.size <= _MERGE_RATIO * len(self._draft) and segment.size + len(self._draft) <= _MAX_POSTINGS:
-                self._draft.absorb(segment)
-            elif np.mean(~segment.alive) > _MAX_DEAD:
-                self._write()
-                self._draft.absorb(segment)
-                self._write()
-            else:
-                target = self._folder / path.name
-                target.mkdir()
-                for file in path.iterdir():
-                    link_or_copy(file, target / file.name)
+        old = {path: _Segment(path, catalogue) for path in _segments(previous)} if previous else {}
+        plan = merge_plan({path: segment.size for path, segment in old.items()}, len(self._draft), _MAX_POSTINGS)
+        for path in plan.merged:
+            self._draft.absorb(old[path])
         self._write()
+        for path in plan.rewritten:
+            self._draft.absorb(old[path])
+            self._write()
+        for path in plan.kept:
+            target = self._folder / path.name
+            target.mkdir()
+            for file in path.iterdir():
+                link_or_copy(file, target / file.name)
 
     def _write(self) -> None:
         if len(self._draft.docs):
@@ -232,9 +227,7 @@ class _Draft:
 
     def __init__(self) -> None:
         self.docs: list[tuple[int, int, int]] = []
-        # A term that is asked for gets the next number.
-        self._ids: defaultdict[str, int] = defaultdict()
-        self._ids.default_factory = self._ids.__len__
+        self._ids = TermNumbers()
         self._terms, self._articles = array("I"), array("I")
         self._in_text, self._in_title = array("I"), array("I")
 
@@ -272,8 +265,7 @@ class _Draft:
         held = np.bincount(of, minlength=len(self._ids)) > 0
         # Strings and their UTF-8 have the same order.
         terms = sorted(term for term, number in self._ids.items() if held[number])
-        place = np.zeros(len(self._ids), np.int64)
-        place[np.fromiter((self._ids[term] for term in terms), np.int64, len(terms))] = np.arange(len(terms))
+        place = self._ids.places(terms)
         number = np.empty(len(by_doc), np.int64)
         number[by_doc] = np.arange(len(by_doc))
         keys = place[of] << 32

@@ -29,7 +29,8 @@ from indexer.catalogue import Mask, Rows
 from indexer.lexical.bm25 import VOCABULARY, Bm25Index, Bm25Model, Bm25Scores, best_rows, query_terms, update_shared
 from indexer.lexical.protocol import TITLE_WEIGHT, Atom, Bm25, LexicalScores, LexicalUpdate, bm25_idf
 from indexer.system.files import link_or_copy
-from indexer.text.analysis import STOP_WORDS, Words, is_mark, terms
+from indexer.text.analysis import Words, is_mark, terms
+from indexer.text.word_forms import STOP_WORDS
 
 __all__ = ["TantivyIndex", "update_tantivy"]
 

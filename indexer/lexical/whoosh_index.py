@@ -13,10 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from whoosh import index as whoosh_index
 from whoosh import query as whoosh_query
-from whoosh.filedb.filestore import FileStorage
-from whoosh.index import TOC, clean_files
 
 from indexer.article import Article
 from indexer.catalogue import Rows
@@ -24,14 +21,13 @@ from indexer.lexical.bm25 import VOCABULARY, Bm25Index, join_shared, update_shar
 from indexer.lexical.protocol import LexicalUpdate
 from indexer.lexical.whoosh_pool import PositionsPool
 from indexer.lexical.whoosh_postings import schema
+from indexer.lexical.whoosh_safety import SafeIndex
 from indexer.system.files import link_or_copy
 
 __all__ = ["WhooshIndex", "join_whoosh", "update_whoosh"]
 
 _MAX_POSTINGS = 4_000_000
 """Postings of a segment as it is written; more are never sorted at once."""
-_NAME = "MAIN"
-"""What Whoosh calls an index that is not named."""
 
 
 class WhooshIndex(Bm25Index):
@@ -39,7 +35,7 @@ class WhooshIndex(Bm25Index):
 
     def _open(self) -> None:
         self._lock = threading.Lock()
-        self._searcher: Any = FileStorage(str(self._folder), readonly=True).open_index().searcher()
+        self._searcher: Any = SafeIndex(self._folder, schema(), readonly=True).searcher()
         reader = self._searcher.reader()
         docs = [value for leaf, _ in reader.leaf_readers() for value in leaf.column_reader("doc")]
         # Catalogue rows of Whoosh's document numbers; -1 for documents that are not in this generation.
@@ -68,9 +64,9 @@ def update_whoosh(update: LexicalUpdate) -> None:
         for file in update.previous.iterdir():
             if file.is_file() and file.name != VOCABULARY and "LOCK" not in file.name:
                 link_or_copy(file, folder / file.name)
-        handle = whoosh_index.open_dir(str(folder))
+        handle = SafeIndex(folder, schema())
     else:
-        handle = whoosh_index.create_in(str(folder), schema())
+        handle = SafeIndex.new(folder, schema())
     writer = _writer(handle)
 
     def deleted() -> Iterator[tuple[int, Article]]:
@@ -95,29 +91,14 @@ def update_whoosh(update: LexicalUpdate) -> None:
         handle.close()
 
 
-def _writer(handle: Any) -> Any:
-    # Files of their own are mapped; out of one file for all, Whoosh copies each into memory.
-    writer = handle.writer(compound=False)
+def _writer(handle: SafeIndex) -> Any:
+    writer = handle.safe_writer()
     writer.pool = PositionsPool(writer.temp_storage(), writer.newsegment)
     return writer
 
 
 def join_whoosh(update: LexicalUpdate, parts: Sequence[Path]) -> None:
-    """Write the lexical index that an update asks for, with the indexes `parts` as what is added.
-
-    The segments of the parts become its own: their names are random, and nothing in them counts from the beginning of
-    the index.
-    """
-    folder = update.folder
+    """Write the lexical index that an update asks for, with the indexes `parts` as what is added."""
     update_whoosh(update)
-    storage = FileStorage(str(folder))
-    found = TOC.read(storage, _NAME)
-    segments = list(found.segments)
-    for part in parts:
-        for segment in TOC.read(FileStorage(str(part)), _NAME).segments:
-            segments.append(segment)
-            for file in part.glob(f"{segment.segment_id()}.*"):
-                file.rename(folder / file.name)
-    join_shared(folder, parts)
-    TOC(found.schema, segments, found.generation + 1).write(storage, _NAME)
-    clean_files(storage, _NAME, found.generation + 1, segments)
+    SafeIndex(update.folder, schema()).take_segments(parts)
+    join_shared(update.folder, parts)

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from whoosh.writing import PostingPool
 
+from indexer.lexical.term_numbers import TermNumbers
+
 __all__ = ["PositionsPool"]
 
 _BLOCK = 50_000
@@ -50,9 +52,7 @@ class _Columns:
     """The postings of a field in the order in which they came."""
 
     def __init__(self) -> None:
-        # A term that is asked for gets the next number.
-        self._ids: defaultdict[str, int] = defaultdict()
-        self._ids.default_factory = self._ids.__len__
+        self._ids = TermNumbers()
         self._terms, self._numbers = array("I"), array("I")
         self._counts, self._positions = array("I"), array("I")
 
@@ -69,8 +69,7 @@ class _Columns:
         """By term and document, with positions packed as `PackedPositions` does."""
         # Strings and their UTF-8 have the same order.
         terms = sorted(self._ids)
-        place = np.empty(len(terms), np.uint32)
-        place[np.fromiter((self._ids[term] for term in terms), np.int64, len(terms))] = np.arange(len(terms))
+        place = self._ids.places(terms).astype(np.uint32)
         encoded = [term.encode("utf-8") for term in terms]
         counts, numbers = np.frombuffer(self._counts, np.uint32), np.frombuffer(self._numbers, np.uint32)
         ends = np.cumsum(counts, dtype=np.uint32)

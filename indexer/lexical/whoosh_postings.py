@@ -7,11 +7,7 @@ from typing import Any
 import numpy as np
 from whoosh import fields, formats
 
-from indexer.lexical import whoosh_safety
-
 __all__ = ["schema"]
-
-whoosh_safety.install()
 
 
 class PackedPositions(formats.Positions):

@@ -1,16 +1,13 @@
 """The vector index: FAISS segments that are written once, inner product over half-precision vectors.
 
-All vectors of a segment are looked at, except in large ones: there short codes give candidates (vector_codes.py).
-
-An update writes one new segment and takes along, by hard link, the older ones that are much larger than it; smaller
-ones are merged into it. So the work of an update is in proportion to what changed, and the number of segments grows
-with the logarithm of the corpus (the log-structured merge of O'Neil et al. 1996).
+All vectors of a segment are looked at, except in large ones: there short codes give candidates
+(indexer/vectors/codes.py). Segments are merged as indexer/segments.py says; those that stay are hard links.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +19,7 @@ from numpy.typing import NDArray
 from indexer.catalogue import Catalogue, Mask, Rows
 from indexer.encoders.spec import Vectors
 from indexer.errors import IndexDamaged
+from indexer.segments import SegmentSize, merge_plan
 from indexer.system.files import link_or_copy
 from indexer.vectors.codes import EXACT_UP_TO, Codes, half_vectors, only, read_index, write_index
 from indexer.vectors.protocol import PassageScores, VectorSource
@@ -30,13 +28,8 @@ __all__ = ["FaissIndex", "update_vectors"]
 
 _MANIFEST = "vectors.json"
 _SUM = "sum.npz"
-_MERGE_RATIO = 3
-"""A segment at most this many times as large as what is added is merged into the new one."""
 _MERGED_AT_ONCE = 50_000
 """Vectors that are expanded to single precision at once."""
-_MAX_DEAD = 0.25
-"""A segment with a larger share of removed passages is rewritten."""
-
 _LEAST_USABLE = 0.25
 """Share of a segment that has to be usable for its codes to be worth scanning."""
 
@@ -178,6 +171,11 @@ class _Segment:
             raise ValueError(f"segment {name} has {index.ntotal} vectors and rows of shape {columns.shape}")
         return cls(file, index, codes, columns[0], columns[1], catalogue.rows_of(columns[1]))
 
+    @property
+    def size(self) -> SegmentSize:
+        """In vectors."""
+        return SegmentSize(int(np.count_nonzero(self.alive)), len(self.rows))
+
     def cosines(self, query: NDArray[np.float32], numbers: Rows) -> NDArray[np.float32]:
         """The inner products of the query (d,) with the vectors at `numbers`."""
         # Not `@`: for so little work, BLAS spends more time on waking threads.
@@ -220,55 +218,71 @@ def update_vectors(
     `name` is new for every update, so that a file name never stands for two contents. With previous None, `added` must
     be everything.
     """
-    import faiss
-
     _use_one_core()
-    segments: dict[str, dict[str, float] | None] = {}
+    old: dict[str, _Segment] = {}
+    manifest: dict[str, Any] = {"segments": {}}
     total = _Sum(0, np.zeros(dimension))
-    manifest: dict[str, Any] = {}
     if previous is not None:
         manifest = json.loads((previous / _MANIFEST).read_text("utf-8"))
-        segments = manifest["segments"]
+        old = {name: _Segment.load(previous, name, manifest, catalogue) for name in manifest["segments"]}
         total = _Sum.load(previous / _SUM)
     for _, _, block in removed:
         total.add(block, -1)
-
-    index = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-    index.is_trained = True
-    columns: list[NDArray[np.int64]] = []
+    draft = _Draft(dimension)
     for passages, docs, block in added:
         total.add(block, 1)
-        index.add(np.ascontiguousarray(block, np.float32))
-        columns.append(np.array([passages, docs], np.int64))
+        draft.add(passages, docs, block)
 
-    count = 0
-    kept: dict[str, dict[str, float] | None] = {}
-    loaded = [(old, _Segment.load(previous, old, manifest, catalogue)) for old in segments] if previous else []
-    # Smallest first: what has been merged so far decides whether the next larger one is merged too.
-    for old, segment in sorted(loaded, key=lambda pair: np.count_nonzero(pair[1].alive)):
-        alive = int(np.count_nonzero(segment.alive))
-        dead = len(segment.rows) - alive
-        if previous and alive > _MERGE_RATIO * max(index.ntotal, 1) and dead <= _MAX_DEAD * len(segment.rows):
-            kept[old] = segments[old]
-            count += alive
-            for suffix in ("faiss", "npy", *(["codes.faiss"] if segment.codes else [])):
-                link_or_copy(previous / f"{old}.{suffix}", folder / f"{old}.{suffix}")
-        elif alive:
-            positions = np.flatnonzero(segment.alive)
-            for start in range(0, len(positions), _MERGED_AT_ONCE):
-                index.add(segment.index.reconstruct_batch(positions[start : start + _MERGED_AT_ONCE]))
-            columns.append(np.array([segment.passages[positions], catalogue.docs[segment.rows[positions]]], np.int64))
-    if index.ntotal:
-        rows = np.concatenate(columns, axis=1)
-        write_index(index, folder / f"{name}.faiss")
-        np.save(folder / f"{name}.npy", rows)
-        codes = Codes.make(index, rows[1])
-        kept[name] = codes.settings() if codes else None
-        if codes:
-            codes.save(folder / f"{name}.codes.faiss")
+    plan = merge_plan({name: segment.size for name, segment in old.items()}, len(draft))
+    for merged in plan.merged:
+        draft.absorb(old[merged], catalogue)
+    settings = {kept: manifest["segments"][kept] for kept in plan.kept}
+    if previous is not None:
+        for kept in plan.kept:
+            for suffix in ("faiss", "npy", *(["codes.faiss"] if settings[kept] else [])):
+                link_or_copy(previous / f"{kept}.{suffix}", folder / f"{kept}.{suffix}")
+    if len(draft):
+        settings[name] = draft.save(folder, name)
     total.save(folder / _SUM)
-    (folder / _MANIFEST).write_text(json.dumps({"dimension": dimension, "segments": kept}) + "\n", "utf-8")
-    return count + int(index.ntotal)
+    (folder / _MANIFEST).write_text(json.dumps({"dimension": dimension, "segments": settings}) + "\n", "utf-8")
+    return len(draft) + sum(old[kept].size.alive for kept in plan.kept)
+
+
+class _Draft:
+    """The segment that an update writes."""
+
+    def __init__(self, dimension: int) -> None:
+        import faiss
+
+        self._index = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+        self._index.is_trained = True
+        self._columns: list[NDArray[np.int64]] = []
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    def add(self, passages: Sequence[int], docs: Sequence[int], block: Vectors) -> None:
+        """Vectors (n, d) with their passage and article rows."""
+        self._index.add(np.ascontiguousarray(block, np.float32))
+        self._columns.append(np.array([passages, docs], np.int64))
+
+    def absorb(self, segment: _Segment, catalogue: Catalogue) -> None:
+        """What is still there of an older segment."""
+        positions = np.flatnonzero(segment.alive)
+        for start in range(0, len(positions), _MERGED_AT_ONCE):
+            self._index.add(segment.index.reconstruct_batch(positions[start : start + _MERGED_AT_ONCE]))
+        self._columns.append(np.array([segment.passages[positions], catalogue.docs[segment.rows[positions]]], np.int64))
+
+    def save(self, folder: Path, name: str) -> dict[str, float] | None:
+        """Write the files of the segment; returns the settings of its codes, None where it has none."""
+        rows = np.concatenate(self._columns, axis=1)
+        write_index(self._index, folder / f"{name}.faiss")
+        np.save(folder / f"{name}.npy", rows)
+        codes = Codes.make(self._index, rows[1])
+        if codes is None:
+            return None
+        codes.save(folder / f"{name}.codes.faiss")
+        return codes.settings()
 
 
 def _use_one_core() -> None:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexer.lexical.protocol import Atom
-from indexer.text.analysis import STOP_WORDS, terms
+from indexer.text.analysis import terms
+from indexer.text.word_forms import STOP_WORDS
 from search_app.denial.spans import negative_base
 from search_app.denial.words import (
     AUXILIARIES,

@@ -16,6 +16,7 @@ from indexer.text.analysis import terms
 from search_app.denial.query import Denial
 from search_app.denial.spans import Span, spans
 from search_app.denial.words import METONYMS
+from search_app.ranking.odds import log_odds, logistic
 
 __all__ = ["Encode", "Verdict", "adjusted", "verdicts"]
 
@@ -83,14 +84,13 @@ def adjusted(scores: Floats, found: Sequence[Verdict]) -> Floats:
     """
     if not len(scores):
         return scores
-    inside = np.clip(scores.astype(np.float64), 1e-6, 1 - 1e-6)
-    odds = np.clip(np.log(inside / (1 - inside)), None, _ODDS)
+    odds = np.clip(log_odds(scores, 1e-6), None, _ODDS)
     strength = np.array([verdict.strength for verdict in found])
     odds -= _DROP * strength * np.array([verdict.stance == "present" for verdict in found])
     near = np.clip((_REACH[1] - (odds.max() - odds)) / (_REACH[1] - _REACH[0]), 0, 1)
     odds += _LIFT * strength * near * np.array([verdict.stance == "absent" for verdict in found])
     silent = np.array([verdict.stance == "silent" for verdict in found])
-    return np.where(silent, scores, 1 / (1 + np.exp(-odds))).astype(np.float32)
+    return np.where(silent, scores, logistic(odds)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

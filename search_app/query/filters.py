@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from indexer.catalogue import Catalogue, Mask
 from indexer.errors import UsageError
-from indexer.text.analysis import fold
+from indexer.text.word_forms import fold
 from search_app.options import DateLike, Values
 from search_app.query.parsed import Filters
 from search_app.query.periods import named_period

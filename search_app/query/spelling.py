@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from indexer.text.analysis import STOP_WORDS, fold, terms
+from indexer.text.analysis import terms
+from indexer.text.word_forms import STOP_WORDS, fold
 from search_app.query.parsed import ParsedQuery, replace_atoms
 from search_app.results import Suggestion
 

@@ -1,4 +1,7 @@
-"""From a parsed query to a ranking: candidates of both legs, missing scores computed, fused, floored, sorted."""
+"""From a parsed query to a ranking: candidates of both legs, missing scores computed, fused, floored, sorted.
+
+The formulas and their sources: indexer/lexical/protocol.py (BM25), search_app/ranking/fusion.py (all others).
+"""
 
 from __future__ import annotations
 
@@ -43,11 +46,12 @@ _PASSAGES_PER_ARTICLE = (3, 5)
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The whole answer, best first; all arrays have shape (n,).
+    """An answer; all arrays have shape (n,), and entry i is about the i-th article.
 
-    `rows` int64 catalogue rows; `scores` float32 in [0, 1]; `lexical` and `dense` raw scores, NaN where the leg was not
-    asked; `lexical_rank` and `dense_rank` int64 from 1, 0 where the article is not among that leg's own;
-    `lexical_share` float32; `passages` int64 passage rows of the best passage, -1 where the dense leg was not asked.
+    `rows` int64 catalogue rows; `scores` float32 in [0, 1]; `lexical` float32 BM25, 0 or more, and `dense` float32
+    cosines in [-1, 1], both NaN where the leg was not asked; `lexical_rank` and `dense_rank` int64 from 1, 0 where the
+    article is not among that leg's own; `lexical_share` float32 in [0, 1], the lexical leg's part of the score;
+    `passages` int64 passage rows of the best passage, -1 where the dense leg was not asked.
     """
 
     rows: Rows
@@ -63,11 +67,11 @@ class Ranking:
         return len(self.rows)
 
     def take(self, order: NDArray[np.int64]) -> Ranking:
-        """The ranking with its articles picked and ordered by position."""
+        """The ranking with its articles picked and ordered by position; `order` int64 (m,) are positions in [0, n)."""
         return Ranking(*(getattr(self, name)[order] for name in self.__dataclass_fields__))
 
     def with_scores(self, scores: NDArray[np.float32]) -> Ranking:
-        """The same articles in the same order with other scores, float32 (n,)."""
+        """The same articles in the same order with other scores, float32 (n,) in [0, 1]."""
         return replace(self, scores=scores)
 
 
@@ -90,7 +94,10 @@ class _Dense:
 
 @stage("lexical")
 def required(parsed: ParsedQuery, lexical: LexicalIndex, allowed: Mask | None) -> Mask | None:
-    """`allowed`, narrowed to the articles that hold every must, and none of what must not be in them."""
+    """`allowed`, narrowed to the articles that hold every must, and none of what must not be in them.
+
+    Both are bool, one entry for every row of the catalogue; None stands for all articles.
+    """
     mask = allowed
     for group in parsed.must:
         either = np.logical_or.reduce([lexical.match(atom) for atom in group])
@@ -102,12 +109,16 @@ def required(parsed: ParsedQuery, lexical: LexicalIndex, allowed: Mask | None) -
 
 
 def empty_ranking() -> Ranking:
-    """The ranking of nothing."""
+    """The ranking of nothing: n is 0."""
     return _unscored(np.empty(0, np.int64))
 
 
 def newest_first(catalogue: Catalogue, allowed: Mask) -> Ranking:
-    """The articles that filters alone ask for, newest first; neither leg has a say, so all scores are 1."""
+    """The articles that filters alone ask for, newest first, 10,000 at most.
+
+    `allowed` is bool, one entry for every row of the catalogue. Neither leg has a say: all scores are 1, `lexical` and
+    `dense` NaN.
+    """
     rows = np.flatnonzero(allowed)
     # NO_DATE is the smallest number there is, so articles without a date come last.
     order = np.lexsort((rows, catalogue.dates[rows]))[::-1][:BROWSE_DEPTH]
@@ -117,7 +128,12 @@ def newest_first(catalogue: Catalogue, allowed: Mask) -> Ranking:
 def lexical_only(
     atoms: Sequence[Atom], lexical: LexicalIndex, allowed: Mask | None, merging: Merging = MERGING
 ) -> Ranking:
-    """The BM25 ranking alone."""
+    """The BM25 ranking alone, best first, 200 articles at most.
+
+    `allowed` is bool, one entry for every row of the catalogue; None stands for all. Scores are
+    `fusion.lexical_confidence`; articles without a reason to be shown (`fusion.words_enough`) are left out if `merging`
+    has floors.
+    """
     scores = _bm25(atoms, lexical)
     rows = _top_lexical(scores, allowed)
     count = len(rows)
@@ -143,7 +159,11 @@ def dense_only(
     scale: DenseScale,
     merging: Merging = MERGING,
 ) -> Ranking:
-    """The dense ranking alone."""
+    """The dense ranking alone, best first, 200 articles at most.
+
+    `query` is a unit vector, float32 (d,), `allowed` as for `lexical_only`, `scale` that of the corpus. Scores are
+    `fusion.dense_confidence`; articles that are not `fusion.near_enough` are left out if `merging` has floors.
+    """
     dense = _top_dense(query, vectors, allowed, merging).take(slice(ARTICLE_DEPTH))
     count = len(dense.rows)
     ranking = Ranking(
@@ -168,9 +188,12 @@ def fuse(
     scale: DenseScale,
     merging: Merging = MERGING,
 ) -> Ranking:
-    """Both rankings, merged by scores or by ranks.
+    """Both rankings, merged by scores (`fusion.convex`) or by ranks (`fusion.rrf`), in the order of rows.
 
-    An article that only one leg found gets the other leg's score computed, not zero.
+    `query` is a unit vector, float32 (d,), which need not be that of `atoms`; `allowed` is bool, one entry for every
+    row of the catalogue, None for all; `scale` that of the corpus. Each leg gives 200 articles. One that only one leg
+    found gets the other leg's score computed, not zero. Articles that are not `fusion.relevant` are left out if
+    `merging` has floors.
     """
     bm25 = _bm25(atoms, lexical)
     own_lexical = _top_lexical(bm25, allowed)
@@ -207,8 +230,11 @@ def on_topic(
     vectors: VectorIndex,
     scale: DenseScale,
 ) -> Ranking:
-    """Those articles of a ranking that are near to one of the unit vectors `queries` (n, d) or hold words of `atoms`,
-    in the same order."""
+    """Those articles of a ranking that have to do with a query (`fusion.on_topic`), in the same order.
+
+    They are near to one of the unit vectors `queries`, float32 (q, d), or hold words of `atoms`; `scale` is that of the
+    corpus.
+    """
     found = [_by_article(vectors.score(query, ranking.rows), MERGING) for query in queries]
     best = np.max([part.best for part in found], axis=0)[np.searchsorted(found[0].rows, ranking.rows)]
     kept = fusion.on_topic(scale.of(best), _bm25(atoms, lexical).coverage(ranking.rows))

@@ -1,4 +1,9 @@
-"""From a ranking of articles to a list of hits: near-duplicates folded into one, and no story over a whole page."""
+"""From a ranking of articles to a list of hits: near-duplicates folded into one, and no story over a whole page.
+
+Which articles are near-duplicates is found at indexing (indexer/generations/near_duplicates.py). The rule that keeps a
+story from filling a page is Concord's own, in whole articles: unlike maximal marginal relevance (Carbonell and
+Goldstein 1998) it weighs no score against likeness, so scores stay what they are and the reason can be said.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ from search_app.ranking.candidates import Ranking
 __all__ = ["Folded", "counts", "diversified", "fold"]
 
 Vectors = NDArray[np.float32]
+"""One vector a line, float32 (n, d)."""
 
 DIVERSIFIED = 30
 """Articles, from the first on, that diversification may exchange."""
@@ -26,9 +32,12 @@ STORY_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A ranking with one article of each group, its best. `others` has the rows of the rest of that article's group in
-    the answer, best first, by its own row, where there is a rest. `moved` are the rows that diversification placed
-    behind articles with a lower score."""
+    """A ranking with one article of each group, its best.
+
+    `others` has, by that article's catalogue row, the catalogue rows of the rest of its group in the answer, int64
+    (m,), best first; nothing where there is no rest. `moved` are the catalogue rows that diversification placed behind
+    articles with a lower score.
+    """
 
     ranking: Ranking
     others: dict[int, Rows] = field(default_factory=dict)
@@ -36,12 +45,16 @@ class Folded:
 
     @property
     def articles(self) -> int:
-        """Articles of the answer, those folded away included."""
+        """The number of articles of the answer, those folded away included."""
         return len(self.ranking) + sum(len(rows) for rows in self.others.values())
 
 
 def fold(ranking: Ranking, groups: Rows) -> Folded:
-    """Let the best article of each group stand for all of the group; `groups` int64 is by catalogue row."""
+    """Let the first article of each group stand for all of the group.
+
+    `ranking` is best first; `groups` int64 has a number for every row of the catalogue, the same for near-duplicates.
+    The order stays.
+    """
     labels = groups[ranking.rows]
     _, first, members = np.unique(labels, return_index=True, return_inverse=True)
     if len(first) == len(ranking):
@@ -56,8 +69,11 @@ def fold(ranking: Ranking, groups: Rows) -> Folded:
 
 
 def counts(catalogue: Catalogue, name: str, rows: Rows, groups: Rows | None) -> tuple[tuple[str, int], ...]:
-    """How many hits there would be for each value of a field among the articles `rows`: with `groups` an article counts
-    only if no other of its group has the same value."""
+    """(value, number of hits) for the values of a field among the articles at `rows`, catalogue rows int64 (n,).
+
+    `name` is 'section', 'source' or 'author'. With `groups`, as for `fold`, an article counts only if no other of its
+    group has the same value; None counts all.
+    """
     if groups is not None:
         # A code is -1 where there is no value.
         keys = groups[rows] * (len(catalogue.labels[name]) + 1) + catalogue.codes[name][rows] + 1

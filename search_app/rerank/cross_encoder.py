@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from indexer.errors import RerankerError
+from search_app.ranking.odds import logistic
 from search_app.rerank.protocol import Article, Floats
 from search_app.stages import stage
 
@@ -79,4 +80,4 @@ class CrossEncoderReranker:
 
     def chances(self, scores: Floats) -> Floats:
         """See Reranker: the logistic function, which such models are trained with."""
-        return np.asarray(1 / (1 + np.exp(-scores.astype(np.float64))), np.float32)
+        return logistic(scores).astype(np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 
 from indexer.encoders.batching import by_length
 from indexer.encoders.exported import ExportedEncoder, TokenVectors
+from search_app.ranking.odds import logistic
 from search_app.rerank.protocol import Article, Floats
 from search_app.stages import stage
 
@@ -46,10 +47,9 @@ class MaxSim:
 
     def chances(self, scores: Floats) -> Floats:
         """See Reranker."""
-        slope, middle = _CURVE
         background = min(max(self._encoder.spec.background, 0.0), 0.95)
         related = (scores.astype(np.float64) - background) / (1 - background)
-        return np.asarray(1 / (1 + np.exp(-slope * (related - middle))), np.float32)
+        return logistic(related, *_CURVE).astype(np.float32)
 
     def _tokens(self, texts: list[str], prefix: str) -> list[TokenVectors]:
         """The tokens of texts as the encoder reads them; those of its prefix are left out."""

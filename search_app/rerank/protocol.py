@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_app.ranking.candidates import Ranking
+from search_app.ranking.odds import log_odds, logistic
 from search_app.results import RerankScore
 
 __all__ = ["DEPTH", "Article", "Reranker", "pooled", "reranked"]
@@ -25,7 +26,7 @@ Article = Sequence[str]
 Floats = NDArray[np.float32]
 
 # No single opinion is worth more than odds of a hundred to one.
-_LEAST, _MOST = 0.01, 0.99
+_LEAST = 0.01
 _STEP = 1e-6
 
 
@@ -48,7 +49,7 @@ class Reranker(Protocol):
 
 def pooled(first: Floats, second: Floats, weight: float) -> NDArray[np.float64]:
     """Log-odds (n,) of two opinions, chances in [0, 1] (n,), of which the second has `weight` in [0, 1]."""
-    mean: NDArray[np.float64] = (1 - weight) * _log_odds(first) + weight * _log_odds(second)
+    mean: NDArray[np.float64] = (1 - weight) * log_odds(first, _LEAST) + weight * log_odds(second, _LEAST)
     return mean
 
 
@@ -68,7 +69,7 @@ def reranked(
     # Of those that the floor holds up each still scores a step above the next, so that sorting again changes nothing.
     steps = np.empty(count)
     steps[best_first] = np.arange(count, 0, -1) * _STEP
-    scores[:count] = np.minimum(np.maximum(1 / (1 + np.exp(-odds)), floor + steps), 1)
+    scores[:count] = np.minimum(np.maximum(logistic(odds), floor + steps), 1)
     order = np.append(best_first, np.arange(count, len(ranking)))
     ranks = np.empty(count, np.int64)
     ranks[np.argsort(-raw, kind="stable")] = np.arange(1, count + 1)
@@ -77,9 +78,3 @@ def reranked(
         for row, rank, score in zip(ranking.rows[:count].tolist(), ranks.tolist(), raw.tolist(), strict=True)
     }
     return ranking.with_scores(scores).take(order), looks
-
-
-def _log_odds(chances: Floats) -> NDArray[np.float64]:
-    bounded = np.clip(chances.astype(np.float64), _LEAST, _MOST)
-    odds: NDArray[np.float64] = np.log(bounded / (1 - bounded))
-    return odds

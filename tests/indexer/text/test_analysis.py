@@ -8,18 +8,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from indexer.text.analysis import (
-    _ASCII_CHUNK,
-    _CHUNK,
-    STOP_WORDS,
     TermFinder,
     analyse,
-    fold,
     index_tokens,
     index_words,
     phrase_variants,
     surfaces,
     terms,
 )
+from indexer.text.word_forms import _ASCII_CHUNK, _CHUNK, STOP_WORDS, fold
 
 
 @pytest.mark.parametrize(
