@@ -1,7 +1,7 @@
-"""What stands around an article on a web page and has no business in an index.
+"""What stands around an article in a plain-text dump of its page and has no business in an index.
 
-The rules look at one line at a time and match the whole of it, so that prose is never cut inside. They serve plain-text
-dumps of pages and what is left of furniture after extraction from HTML.
+The rules look at one line at a time and match the whole of it, so that prose is never cut inside. HTML pages do without
+them: trafilatura sees the markup, and the rules took more of the article than of what it had left.
 """
 
 from __future__ import annotations

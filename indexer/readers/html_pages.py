@@ -16,7 +16,6 @@ from indexer.readers.dates import parse_date
 from indexer.readers.decoding import decode
 from indexer.readers.fields import article_from_record
 from indexer.readers.files import SourceFile
-from indexer.readers.furniture import without_furniture
 from indexer.readers.markup import is_crowded
 from indexer.readers.outcome import Skipped
 
@@ -71,7 +70,8 @@ def read(file: SourceFile) -> Iterator[Article | Skipped]:
         date_extraction_params={"original_date": True, "extensive_search": False},
     )  # fmt: skip
     if document is not None:
-        record["text"] = _body(document.text or "", str(record.get("title") or document.title or ""))
+        # A line of trafilatura's is a paragraph, and a line break alone would be a hard wrap.
+        record["text"] = (document.text or "").replace("\n", "\n\n")
         found = {
             "title": document.title, "date": document.date, "author": document.author,
             "source": document.sitename, "url": document.url, "section": next(iter(document.categories or []), None),
@@ -83,11 +83,6 @@ def read(file: SourceFile) -> Iterator[Article | Skipped]:
     if not is_article and len(str(record.get("text") or "")) < _SHORTEST_TEXT:
         raise SourceError("no article text was found in the page")
     yield article_from_record(record, path=file.origin, origin=file.origin)
-
-
-def _body(text: str, title: str) -> str:
-    lines, _ = without_furniture(text.split("\n"), title=clean_line(title))
-    return "\n\n".join(lines)
 
 
 def _metadata(tree: Any) -> tuple[dict[str, object], bool]:

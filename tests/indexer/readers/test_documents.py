@@ -92,10 +92,10 @@ def test_a_page_with_nothing_but_its_looks(tmp_path: Path) -> None:
     assert PARAGRAPHS[0] in found.text
 
 
-def test_furniture_inside_the_article_is_left_out(tmp_path: Path) -> None:
-    after = "<p>Read also: Ferries collide outside Port Senn in fog</p><p>Sign up for our newsletter</p>"
-    found = article(tmp_path, "a.html", page(after=after))
-    assert found.text == BODY
+def test_what_markup_makes_a_part_of_the_article_stays_though_it_reads_like_furniture(tmp_path: Path) -> None:
+    more = "Traders on the fairground said on Wednesday that nobody had asked them before the plans were drawn."
+    found = article(tmp_path, "a.html", page(after=f"<h2>Comments</h2><p>{more}</p>"))
+    assert found.text == f"{BODY}\n\nComments\n\n{more}"
 
 
 def test_broken_linked_data_is_no_obstacle(tmp_path: Path) -> None:
