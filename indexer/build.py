@@ -56,7 +56,7 @@ class BuildProgress:
     passages: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BuildReport:
     """What a run did. Counts are articles unless they say otherwise; `seconds` is wall time."""
 
@@ -71,6 +71,13 @@ class BuildReport:
     passages_encoded: int
     encoding_precision: str
     seconds: float
+
+    def __repr__(self) -> str:
+        return (
+            f"<BuildReport of generation {self.generation}, {self.articles:,} articles: {self.added:,} added, "
+            f"{self.updated:,} updated, {self.unchanged:,} unchanged, {self.removed:,} removed, "
+            f"{len(self.skipped):,} skipped; {self.seconds:.1f} s>"
+        )
 
 
 def build_index(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.article import Article
-from indexer.errors import ConcordError, IndexDamaged, IndexLocked, NotFound
+from indexer.errors import IndexDamaged, IndexLocked, NotFound
 from indexer.store.database import RowGone
 from indexer.text.analysis import terms
 from search_app.arranging import arranged, in_order, ranked
@@ -90,7 +90,7 @@ class SearchEngine:
         return self._source.stale
 
     def close(self) -> None:
-        """Give back what is open; the engine must not be used afterwards."""
+        """Give back what is open. Closing again is harmless; whatever else is asked then raises ConcordError."""
         self._source.close()
 
     def __enter__(self) -> SearchEngine:
@@ -300,7 +300,7 @@ class SearchEngine:
                         "run 'concord rebuild'."
                     ) from error
             except sqlite3.ProgrammingError as error:
-                raise ConcordError(f"The engine over '{self._source.index_dir}' was closed: open a new one.") from error
+                raise self._source.closed_error() from error
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error):
                     raise IndexDamaged.broken_store(self._source.index_dir, error) from error

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING, Any, overload
+
+from search_app.json_values import to_json
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 __all__ = [
     "ArticleInfo",
@@ -17,6 +23,9 @@ __all__ = [
     "Snippet",
     "Suggestion",
 ]
+
+_SHOWN = 60
+"""Characters of a query or title in a `repr`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ class Similar:
     articles: tuple[ArticleInfo, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Hit:
     """One article in the answer. `lexical` or `dense` is None when that ranking did not score the article at all,
     `rerank` when no reranker read it.
@@ -98,6 +107,17 @@ class Hit:
     explanation: dict[str, object] | None = None
     similar: Similar = Similar()
     rerank: RerankScore | None = None
+
+    def __repr__(self) -> str:
+        return f"<Hit {self.rank}, {self.score:.2f}: {_cut(self.article.title)!r}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return _html((self,))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The hit as JSON values, as the command line and the HTTP API have it."""
+        return to_json(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +146,9 @@ class Interpretation:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Results:
-    """The answer to one query; iterating gives the hits of the page asked for.
+    """The answer to one query; a sequence of the hits of the page asked for, so that it is true when there is one.
 
     `total` counts the hits of the whole answer and is the same on every page, `folded` the articles that are folded
     into them; `facets` maps 'section' and 'source' to (value, hits) pairs over the whole answer, most frequent first. A
@@ -154,7 +174,64 @@ class Results:
     def __len__(self) -> int:
         return len(self.hits)
 
+    @overload
+    def __getitem__(self, place: int) -> Hit: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, place: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[place]
+
+    def __repr__(self) -> str:
+        page = f", page {self.page}" if self.page > 1 else ""
+        return f"<Results for {_cut(self.query)!r}: {len(self)} of {self.total:,}, {self.mode}{page}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        page = f", page {self.page:,} of {self.pages:,}" if self.pages > 1 else ""
+        counts = f"{len(self)} of {self.total:,}, {self.mode}{page}"
+        notes = (*self.interpretation.notes, *(suggestion.text for suggestion in self.suggestions))
+        return _html(self.hits, (self.query, counts, *notes))
+
     @property
     def pages(self) -> int:
         """How many pages of `k` hits the whole answer has."""
         return -(-self.total // self.k)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as JSON values, as the command line and the HTTP API have it."""
+        return to_json(self)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _html(hits: Iterable[Hit], lines: Iterable[str] = ()) -> str:
+    """Lines and a table of hits for a notebook; articles are strangers' and nothing in them becomes markup."""
+    from markupsafe import Markup
+
+    from search_app.markup import breakable, short, showable, table
+
+    head = (Markup('<p dir="auto">{}</p>').format(breakable(short(line))) for line in lines if line)
+    found = table(("", "score", "title", "source", "date", "snippet", "why"), map(_cells, hits))
+    return showable(Markup("").join([*head, found]))
+
+
+def _cells(hit: Hit) -> tuple[str | Markup, ...]:
+    from markupsafe import Markup
+
+    from search_app.markup import breakable, long_date, mark, original_link, short
+
+    article = hit.article
+    title = mark(short(article.title), hit.title_highlights) or Markup("Untitled")
+    if link := original_link(article.url):
+        title = Markup('<a href="{}" rel="noopener noreferrer" target="_blank">{}</a>').format(link, title)
+    return (
+        str(hit.rank),
+        f"{hit.score:.2f}",
+        title,
+        breakable(short(article.source or "")),
+        long_date(article.date) if article.date else "",
+        mark(hit.snippet.text, hit.snippet.highlights),
+        breakable(hit.why),
+    )

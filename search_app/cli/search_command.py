@@ -15,7 +15,7 @@ from search_app.cli.terminal import console, inline, marked, print_text, when
 from search_app.engine import SearchEngine
 from search_app.options import NO_RERANKER, SearchOptions
 from search_app.results import Hit, LegScore, Results
-from search_app.serialise import article_to_json, dumps, related_to_json, results_to_json
+from search_app.serialise import article_to_json, dumps, related_to_json
 
 __all__ = ["related", "search", "show"]
 
@@ -46,7 +46,7 @@ def search(
     ahead = options.mode != "lexical" or options.rerank != NO_RERANKER
     results = SearchEngine.open(index_dir, ahead=ahead).answer(" ".join(query), options)
     if as_json:
-        click.echo(dumps(results_to_json(results), indent=2))
+        click.echo(dumps(results.to_dict(), indent=2))
     else:
         _print_results(console(), results, options.explain)
 

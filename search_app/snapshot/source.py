@@ -68,9 +68,11 @@ class SnapshotSource:
 
     def current(self) -> Snapshot:
         """The newest generation that is open. Without `background`, looking for a newer one is one call to the file
-        system, and opening it is the caller's business, if nobody else is at it."""
+        system, and opening it is the caller's business, if nobody else is at it. Raises ConcordError once closed."""
         if (trial := self._trial()) is not None:
             return trial
+        if self._closed.is_set():
+            raise self.closed_error()
         if self._background:
             self._watch()
         elif self._read_stamp() != self._stamp and self._loading.acquire(blocking=False):
@@ -110,10 +112,16 @@ class SnapshotSource:
         self._local.store = (snapshot.store_file, store)
         with self._lock:
             self._stores.add(store)
+        if self._closed.is_set():  # meanwhile: `close` may have been through with the stores
+            store.close()
         return ReadView(snapshot, store)
 
+    def closed_error(self) -> ConcordError:
+        """What whoever asks after `close` is told."""
+        return ConcordError(f"The engine over '{self.index_dir}' was closed: open a new one.")
+
     def close(self) -> None:
-        """Stop looking for newer generations and close all store connections."""
+        """Stop looking for newer generations and close all store connections; again is harmless."""
         self._closed.set()
         with self._lock:
             for store in self._stores:
@@ -172,8 +180,8 @@ class SnapshotSource:
 
     def _note(self, error: Exception, stamp: tuple[int, int]) -> None:
         """Say once for each switch why the old generation goes on answering."""
-        if self._read_stamp() != stamp:
-            return  # A still newer one has cleared it away; that is next.
+        if self._closed.is_set() or self._read_stamp() != stamp:
+            return  # Nobody asks any more, or a still newer one has cleared it away; that is next.
         reason = str(error) if isinstance(error, ConcordError) else f"{type(error).__name__}: {error}"
         stale = f"Generation {self._snapshot.manifest.generation} answers, a newer one cannot be opened: {reason}"
         if stale != self.stale:

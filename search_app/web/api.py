@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from indexer.errors import ConcordError
 from search_app.results import Hit
-from search_app.serialise import article_to_json, related_to_json, results_to_json, status_to_json
+from search_app.serialise import article_to_json, related_to_json, status_to_json
 from search_app.web.access import is_local
 from search_app.web.errors import Draining, Failure, Forbidden, Health, json_response, problem_response
 from search_app.web.metrics import METRICS_TYPE
@@ -34,7 +34,7 @@ def api_blueprint(site: Site) -> Blueprint:
     def search() -> Response:
         params = read_search(site.settings, request.args)
         results = site.ask(lambda engine: engine.answer(params.q, params))
-        return json_response(results_to_json(results))
+        return json_response(results.to_dict())
 
     def article(article_id: str) -> Response:
         return json_response(article_to_json(site.ask(lambda engine: find_by_id(article_id, engine.article))))

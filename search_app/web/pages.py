@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from indexer.article import Article
 from indexer.errors import ConcordError
+from search_app.markup import showable
 from search_app.options import NO_RERANKER
 from search_app.results import Hit
 from search_app.serialise import status_to_json
@@ -27,8 +27,6 @@ __all__ = ["add_pages", "error_page"]
 _ASKING = ("q", "section", "source", "author", "since", "until")
 _RELATED = 5
 _LONGEST_ECHO = 300
-# What an article may hold and HTML may not, or UTF-8 has no bytes for: control characters, halves of surrogate pairs.
-_UNSHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def add_pages(target: Blueprint, site: Site) -> None:
@@ -131,7 +129,7 @@ def _render(site: Site, template: str, *, code: int = 200, **context: Any) -> Re
         typed=query if len(query) <= _LONGEST_ECHO else "",
         **context,
     )
-    return Response(_UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", html), status=code, mimetype="text/html")
+    return Response(showable(html), status=code, mimetype="text/html")
 
 
 def _sendable(name: str, value: Any) -> Any:

@@ -1,4 +1,7 @@
-"""What the templates show, worked out beforehand: pure functions from answers to marked text, pages and choices."""
+"""What the templates show, worked out beforehand: pure functions from answers to marked text, pages and choices.
+
+Templates get all of it as `view`, `search_app.markup` included.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from markupsafe import Markup
-
+from search_app.markup import breakable, long_date, mark, original_link, short
 from search_app.options import all_options
 from search_app.results import Hit, LegScore, Results, Suggestion
 from search_app.web.params import SearchParams
@@ -35,9 +37,7 @@ __all__ = [
     "suggestion_params",
 ]
 
-_ORIGINAL = re.compile(r"https?://[^\s\x00-\x1f\x7f/?#][^\s\x00-\x1f\x7f]*", re.IGNORECASE)
 _PARAGRAPH = re.compile(r"[^\n]+(?:\n[^\n]+)*")
-_ENDLESS = re.compile(r"\S{1000}(?=\S)")
 _AGES = {"": "Does not count", "7": "Prefer this week", "30": "Prefer this month", "365": "Prefer this year"}
 _DEFAULTS = {option.name: option.default for option in all_options()}
 _FILTER_NAMES = {"section": "Section", "source": "Source", "author": "Author", "since": "From", "until": "To"}
@@ -90,35 +90,6 @@ class Ranking:
     leg: LegScore | None
 
 
-def mark(text: str, spans: Iterable[tuple[int, int]]) -> Markup:
-    """`text` as HTML with each (start, end) of the sorted `spans` in a <mark>; everything else is escaped. Spans that
-    begin after the end of a text that was cut are passed over."""
-    pieces = []
-    done = 0
-    for start, end in spans:
-        if start >= len(text):
-            break
-        pieces.append(breakable(text[done:start]) + Markup("<mark>") + breakable(text[start:end]) + Markup("</mark>"))
-        done = end
-    return Markup("").join(pieces) + breakable(text[done:])
-
-
-def breakable(text: str) -> Markup:
-    """`text` as HTML, with places to break words of more than a thousand characters: browsers do not wrap a line that
-    is longer than they can measure, whatever the style sheet says."""
-    pieces = []
-    done = 0
-    for found in _ENDLESS.finditer(text):
-        pieces.append(text[done : found.end()])
-        done = found.end()
-    return Markup("<wbr>").join([*pieces, text[done:]])
-
-
-def short(text: str, most: int = 500) -> str:
-    """`text`, cut where no title and no name ends: a word of megabytes is not for a heading."""
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
 def paragraphs(text: str, passage: tuple[int, int] | None = None) -> list[Paragraph]:
     """The paragraphs of an article, cut where the passage (character offsets into `text`) begins and ends."""
     low, high = passage if passage is not None else (0, 0)
@@ -148,19 +119,9 @@ def page_numbers(page: int, pages: int, *, around: int = 2) -> Iterator[int | No
         before = number
 
 
-def long_date(date: datetime) -> str:
-    """A date as newspapers print it, in the article's own time zone: 7 December 2023."""
-    return f"{date.day} {date:%B} {date.year}"
-
-
 def iso_date(date: str) -> str:
     """`long_date` of a date in ISO 8601, as the JSON of a status has it."""
     return long_date(datetime.fromisoformat(date))
-
-
-def original_link(url: str | None) -> str | None:
-    """The URL if it is a plain web address; `javascript:` and everything else is nothing to click on."""
-    return url if url is not None and _ORIGINAL.fullmatch(url) else None
 
 
 def choices(results: Results, field: str, chosen: Iterable[str]) -> list[Choice]:

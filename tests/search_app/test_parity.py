@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from search_app import SearchEngine
 from search_app.cli import main
-from search_app.serialise import article_to_json, related_to_json, results_to_json, status_to_json
+from search_app.serialise import article_to_json, related_to_json, status_to_json
 from search_app.web import WebSettings, create_app
 
 SEARCHES: list[dict[str, Any]] = [
@@ -45,7 +45,7 @@ def client(engine: SearchEngine) -> FlaskClient:
 
 
 def library(engine: SearchEngine, search: dict[str, Any]) -> dict[str, Any]:
-    return without_time(results_to_json(engine.search(**search)))
+    return without_time(engine.search(**search).to_dict())
 
 
 def without_time(answer: dict[str, Any]) -> dict[str, Any]:

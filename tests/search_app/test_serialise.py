@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from indexer.article import Article
 from search_app.results import ArticleInfo, Hit, Interpretation, LegScore, Results, Snippet, Suggestion
-from search_app.serialise import article_to_json, dumps, related_to_json, results_to_json, status_to_json
+from search_app.serialise import article_to_json, dumps, related_to_json, status_to_json
 from search_app.web.site import Engine
 
 _TEXT = st.text(max_size=20)
@@ -55,22 +55,22 @@ _RESULTS = st.builds(
 
 @given(_RESULTS)
 def test_results_survive_the_way_through_json_text(results: Results) -> None:
-    text = dumps(results_to_json(results))
+    text = dumps(results.to_dict())
     assert TypeAdapter(Results).validate_json(text) == results
 
 
 def test_absent_is_null_tuples_are_lists_and_dates_are_iso(engine: Engine) -> None:
-    balloonist = results_to_json(engine.search("balloonist"))["hits"][0]
+    balloonist = engine.search("balloonist").to_dict()["hits"][0]
     assert balloonist["article"]["date"] is None
     assert balloonist["article"]["section"] is None
     assert balloonist["explanation"] is None
     assert isinstance(balloonist["snippet"]["highlights"][0], list)
-    keeper = results_to_json(engine.search("lighthouse keeper"))["hits"][0]
+    keeper = engine.search("lighthouse keeper").to_dict()["hits"][0]
     assert datetime.fromisoformat(keeper["article"]["date"]) == datetime(2023, 2, 11, 9, tzinfo=UTC)
 
 
 def test_a_ranking_that_did_not_score_is_null_and_never_zero(engine: Engine) -> None:
-    hit = results_to_json(engine.search("lighthouse", mode="lexical"))["hits"][0]
+    hit = engine.search("lighthouse", mode="lexical").to_dict()["hits"][0]
     assert hit["dense"] is None
     assert hit["lexical"]["rank"] == 1
 

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from search_app.options import all_options
 from search_app.results import Results
-from search_app.serialise import article_to_json, results_to_json, status_to_json
+from search_app.serialise import article_to_json, status_to_json
 from search_app.web.site import Engine
 
 PARAMETERS = ["q", *(option.name for option in all_options())]
@@ -50,13 +50,13 @@ def test_search_answers_what_the_library_answers(client: FlaskClient, engine: En
     )
     assert response.status_code == 200
     assert expected.hits
-    assert _without_time(response.get_json()) == _without_time(results_to_json(expected))
+    assert _without_time(response.get_json()) == _without_time(expected.to_dict())
     TypeAdapter(Results).validate_json(response.data)
 
 
 def test_the_defaults_are_the_librarys(client: FlaskClient, engine: Engine) -> None:
     answer = client.get("/api/v1/search?q=harbour").get_json()
-    assert _without_time(answer) == _without_time(results_to_json(engine.search("harbour")))
+    assert _without_time(answer) == _without_time(engine.search("harbour").to_dict())
 
 
 def test_articles_related_and_status(client: FlaskClient, engine: Engine) -> None:
