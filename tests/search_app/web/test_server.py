@@ -91,7 +91,7 @@ def test_without_an_index_there_is_nothing_to_serve(tmp_path: Path) -> None:
 
 
 _SLOW = """
-import sys, time
+import sys
 from search_app.web import WebSettings, server
 from tests.search_app.web.fake_engine import FakeEngine
 from tests.search_app.small_archive import ARTICLES
@@ -100,19 +100,20 @@ class Engine(FakeEngine):
     def answer(self, query, options):
         if query == "slow":
             print("searching", flush=True)
-            time.sleep(float(sys.argv[1]))
+            sys.stdin.readline()
         return super().answer(query, options)
 
 server.open_engine = lambda index_dir: Engine(ARTICLES)
-server.serve("index", "127.0.0.1", 0, WebSettings(drain_seconds=float(sys.argv[2]), query_seconds=60))
+server.serve("index", "127.0.0.1", 0, WebSettings(drain_seconds=float(sys.argv[1]), query_seconds=600))
 """
 
 
 @contextmanager
-def _slow_server(search_seconds: float, drain_seconds: float) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    root = Path(__file__).parents[3]
-    command = [sys.executable, "-c", _SLOW, str(search_seconds), str(drain_seconds)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=root) as running:
+def _slow_server(drain_seconds: float) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server whose slow search ends when it is given a line."""
+    pipe, root = subprocess.PIPE, Path(__file__).parents[3]
+    command = [sys.executable, "-c", _SLOW, str(drain_seconds)]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, cwd=root) as running:
         yield running, _line(running).split()[1]
         running.kill()
 
@@ -129,7 +130,7 @@ def _status(address: str) -> int | None:
 
 
 def test_running_requests_finish_after_sigterm_and_new_ones_are_sent_away() -> None:
-    with _slow_server(3, 30) as (process, url), ThreadPoolExecutor(1) as client:
+    with _slow_server(60) as (process, url), ThreadPoolExecutor(1) as client:
         running = client.submit(_status, f"{url}api/v1/search?q=slow")
         assert _line(process) == "searching"
         process.send_signal(signal.SIGTERM)
@@ -137,6 +138,9 @@ def test_running_requests_finish_after_sigterm_and_new_ones_are_sent_away() -> N
             pass
         assert health == 503
         assert _status(f"{url}api/v1/search?q=harbour") == 503
+        assert process.stdin is not None
+        process.stdin.write("go on\n")
+        process.stdin.flush()
         assert running.result() == 200
         assert process.wait(timeout=20) == 0
         assert _line(process) == "Stopped."
@@ -144,13 +148,14 @@ def test_running_requests_finish_after_sigterm_and_new_ones_are_sent_away() -> N
 
 @pytest.mark.parametrize(("drain_seconds", "signals"), [(0.3, 1), (60, 2)])
 def test_a_request_without_end_does_not_keep_the_server(drain_seconds: float, signals: int) -> None:
-    with _slow_server(600, drain_seconds) as (process, url), ThreadPoolExecutor(1) as client:
+    with _slow_server(drain_seconds) as (process, url), ThreadPoolExecutor(1) as client:
         running = client.submit(_status, f"{url}api/v1/search?q=slow")
         assert _line(process) == "searching"
         process.send_signal(signal.SIGTERM)
         if signals == 2:
-            while _status(f"{url}healthz") != 503:
+            while (health := _status(f"{url}healthz")) == 200:
                 pass
+            assert health == 503
             process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
         assert running.result() is None
