@@ -1,14 +1,13 @@
 """How long a warm hybrid query takes, everything counted, and where the time goes.
 
 Usage: python -m benchmarks.query [--articles FILE | --index-dir DIR] [--engines whoosh,tantivy] [--queries 300]
-       [--rounds 3] [--graph] [--json FILE]
+       [--rounds 3] [--json FILE]
 
 Queries are beginnings of titles of the archive, 2 to 10 words, evenly spread over it, through SearchEngine.search with
 its defaults: parsing, encoding, both rankings, fusion, filters, snippets, highlights. The process is kept to one core.
 The first round meets every word for the first time and is given by itself; then come the warm rounds. The processor's
 time is given beside that of the wall; it says more on a machine that has other work. An engine that the index was not
-made with is derived from its store with `concord rebuild --lexical`, in a copy. `--graph` adds what a machine gets that
-does not multiply 16-bit integers, and reads queries with the index's ONNX graph.
+made with is derived from its store with `concord rebuild --lexical`, in a copy.
 """
 
 from __future__ import annotations
