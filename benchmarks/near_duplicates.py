@@ -19,7 +19,8 @@ import numpy as np
 from benchmarks.machine import introduce
 from benchmarks.report import headlines, index_of, options, save
 from indexer.generations.manifest import current_generation
-from indexer.generations.near_duplicates import NearDuplicates, Sketches, update_near_duplicates
+from indexer.generations.near_duplicate_groups import NearDuplicates
+from indexer.generations.near_duplicates import Sketches, update_near_duplicates
 from indexer.store.database import Store
 
 

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, AnyStr
-from zipfile import BadZipFile
+from typing import AnyStr
 
 import numpy as np
 import regex
@@ -28,14 +27,9 @@ from numpy.typing import NDArray
 
 from indexer.article import Article
 from indexer.catalogue import Rows
-from indexer.errors import IndexDamaged
+from indexer.generations.near_duplicate_groups import NearDuplicates, Pairs, Signatures
 
-__all__ = ["NearDuplicates", "Sketches", "Wording", "load_groups", "near_duplicates", "update_near_duplicates"]
-
-Signatures = NDArray[np.uint32]
-"""MinHash values (n, 96); all ones for a text without words."""
-Pairs = NDArray[np.int64]
-"""Pairs of store rows or of catalogue rows (m, 2)."""
+__all__ = ["Sketches", "Wording", "near_duplicates", "update_near_duplicates"]
 
 RESEMBLANCE = 0.5
 """Least share of both articles' runs of words that they have in common."""
@@ -56,7 +50,6 @@ _HASHED_AT_ONCE = 10_000
 """Runs of an article, each with 96 values of 8 bytes: a text of 10 MB has two million."""
 _NO_WORDS = np.uint32(0xFFFFFFFF)
 _MIXING = (np.uint32(16), np.uint32(0x85EBCA6B)), (np.uint32(13), np.uint32(0xC2B2AE35))
-_FILE = "near_duplicates.npz"
 # Scripts written without spaces count by character.
 _WORD = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]|\w++(?:[.,'\u2019]\w++)*+", regex.VERSION1
@@ -113,38 +106,6 @@ class Sketches:
         with np.load(path, allow_pickle=False) as columns:
             self._docs += columns["docs"].tolist()
             self._made += list(columns["signatures"])
-
-
-@dataclass(frozen=True, slots=True)
-class NearDuplicates:
-    """The near-duplicates of a generation.
-
-    `docs` int64 (n,): store rows, ascending. `signatures` uint32 (n, 96). `pairs` int64 (m, 2): store rows of articles
-    that are near-duplicates. `groups` int64 (n,): for every catalogue row the first row of its group, which is its own
-    where an article has no near-duplicate.
-    """
-
-    docs: Rows
-    signatures: Signatures
-    pairs: Pairs
-    groups: Rows
-
-    def save(self, folder: Path) -> None:
-        """Write them into a generation's folder."""
-        np.savez(
-            folder / _FILE, docs=self.docs, signatures=self.signatures, pairs=self.pairs, groups=self.groups
-        )  # fmt: skip
-
-    @classmethod
-    def load(cls, folder: Path) -> NearDuplicates:
-        """Read what `save` wrote. Raises IndexDamaged when it is missing or broken."""
-        return cls(*_read(folder, "docs", "signatures", "pairs", "groups"))
-
-
-def load_groups(folder: Path) -> Rows:
-    """The groups of a generation, see `NearDuplicates`, without the signatures. Raises IndexDamaged."""
-    (groups,) = _read(folder, "groups")
-    return groups
 
 
 def near_duplicates(one: Wording, other: Wording) -> bool:
@@ -301,13 +262,3 @@ def _groups(docs: Rows, pairs: Pairs) -> Rows:
         while not np.array_equal(groups, further := groups[groups]):
             groups = further
     return groups
-
-
-def _read(folder: Path, *names: str) -> tuple[NDArray[Any], ...]:
-    try:
-        with np.load(folder / _FILE, allow_pickle=False) as columns:
-            return tuple(columns[name] for name in names)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise IndexDamaged(
-            f"The near-duplicates in '{folder}' cannot be read ({error}): run 'concord rebuild' to make them new."
-        ) from error

@@ -61,8 +61,9 @@ def read_sources(
 
 
 def _read_file(file: SourceFile) -> Iterator[Article | Skipped]:
+    read = _reader(file.suffix)  # where a parser is not installed, that is no fault of the file
     try:
-        yield from _reader(file.suffix)(file)
+        yield from read(file)
     except SourceError as error:
         yield Skipped(file.origin, str(error))
     except OSError as error:

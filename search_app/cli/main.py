@@ -57,6 +57,15 @@ class _LazyGroup(click.Group):
 
             click.echo(f"concord: {inline(str(error))}", err=True)
             sys.exit(error.exit_code)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in ("", "indexer", "search_app"):
+                raise
+            click.echo(
+                f"concord: the module '{error.name}' is not installed. Searching and serving do without it, and this "
+                "command needs it: install Concord with all that it depends on.",
+                err=True,
+            )
+            sys.exit(1)
         except BrokenPipeError:
             # The reader of our output has gone, as with `| head`; nothing is left to say to it.
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115

@@ -18,7 +18,7 @@ from indexer.generations.manifest import (
     generation_folder,
     read_current,
 )
-from indexer.generations.near_duplicates import load_groups
+from indexer.generations.near_duplicate_groups import load_groups
 from indexer.lexical.engines import open_lexical
 from indexer.lexical.protocol import Bm25, LexicalIndex
 from indexer.store.database import Store
@@ -59,7 +59,7 @@ class Snapshot:
     """The derived indexes of one generation. The encoder comes from its source: it outlives generations.
 
     `store_file` is the device and inode of the store that the generation was derived from: rows of another store,
-    put there by a restore, are not its articles. `groups` is what `indexer.generations.near_duplicates` says of them.
+    put there by a restore, are not its articles. `groups` are their near-duplicates, see `load_groups`.
     """
 
     manifest: Manifest

@@ -21,7 +21,7 @@ from indexer.generations.checking import check_index
 from indexer.generations.commit import rebuild
 from indexer.generations.derive_process import Part, parts_of
 from indexer.generations.manifest import current_generation, generation_folder
-from indexer.generations.near_duplicates import NearDuplicates
+from indexer.generations.near_duplicate_groups import NearDuplicates
 from indexer.lexical.protocol import Atom
 from indexer.lexical.whoosh_index import WhooshIndex
 from indexer.system.child_process import running

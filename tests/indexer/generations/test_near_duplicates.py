@@ -15,15 +15,14 @@ from indexer.article import Article
 from indexer.errors import IndexDamaged
 from indexer.generations.commit import rebuild
 from indexer.generations.manifest import current_generation, generation_folder, read_current
+from indexer.generations.near_duplicate_groups import NearDuplicates, load_groups
 from indexer.generations.near_duplicates import (
     _ASCII_WORD,
     _WORD,
-    NearDuplicates,
     Sketches,
     Wording,
     _groups,
     _words,
-    load_groups,
     near_duplicates,
 )
 from indexer.store.database import Store
