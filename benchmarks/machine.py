@@ -20,7 +20,6 @@ _PACKAGES = (
     "onnxruntime",
     "openvino",
     "sentence-transformers",
-    "tantivy",
     "torch",
     "whoosh3",
 )

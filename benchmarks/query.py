@@ -1,20 +1,18 @@
 """How long a warm hybrid query takes, everything counted, and where the time goes.
 
-Usage: python -m benchmarks.query [--articles FILE | --index-dir DIR] [--engines whoosh,tantivy] [--queries 300]
-       [--rounds 3] [--graph] [--json FILE]
+Usage: python -m benchmarks.query [--articles FILE | --index-dir DIR] [--queries 300] [--rounds 3] [--graph]
+       [--json FILE]
 
 Queries are beginnings of titles of the archive, 2 to 10 words, evenly spread over it, through SearchEngine.search with
 its defaults: parsing, encoding, both rankings, fusion, filters, snippets, highlights. The process is kept to one core.
 The first round meets every word for the first time and is given by itself; then come the warm rounds. The processor's
-time is given beside that of the wall; it says more on a machine that has other work. An engine that the index was not
-made with is derived from its store with `concord rebuild --lexical`, in a copy. `--graph` adds what a machine gets that
-does not multiply 16-bit integers, and reads queries with the index's ONNX graph.
+time is given beside that of the wall; it says more on a machine that has other work. `--graph` adds what a machine gets
+that does not multiply 16-bit integers, and reads queries with the index's ONNX graph.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 import subprocess
 import sys
@@ -25,9 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import introduce, keep_to_cores, resident_bytes
-from benchmarks.report import concord, environment, in_words, index_of, options, over_rounds, save, titled, with_engines
+from benchmarks.report import environment, in_words, index_of, options, over_rounds, save, titled
 from indexer.encoders import for_queries as query_encoder
-from indexer.generations.manifest import read_current
 
 
 def ask(index_dir: Path, count: int, rounds: int) -> dict[str, Any]:
@@ -85,18 +82,6 @@ def ask_apart(index_dir: Path, count: int, rounds: int, *more: str) -> dict[str,
     return found
 
 
-def with_engine(index_dir: Path, engine: str, scratch: Path) -> Path:
-    """The index, or a copy of it with another lexical engine."""
-    if read_current(index_dir).lexical == engine:
-        return index_dir
-    copy = scratch / engine
-    shutil.copytree(index_dir, copy)
-    subprocess.run(
-        concord("rebuild", "--index-dir", copy, "--lexical", engine), check=True, env=environment(), stdout=sys.stderr
-    )
-    return copy
-
-
 def tell(row: dict[str, Any]) -> None:
     """Print what was measured, for people."""
     first = row["first_round"]
@@ -112,7 +97,6 @@ def tell(row: dict[str, Any]) -> None:
 def main() -> None:
     """Measure and print."""
     parser = options(__doc__)
-    with_engines(parser)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--graph", action="store_true", help="Also read queries with the ONNX graph.")
@@ -128,13 +112,10 @@ def main() -> None:
     machine = introduce()
     rows = []
     with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        folder = index_of(given, scratch)
-        for engine in given.engines:
-            index_dir = with_engine(folder, engine, scratch)
-            for way in [[], ["--graph"]] if given.graph else [[]]:
-                rows.append(ask_apart(index_dir, given.queries, given.rounds, *way))
-                tell(rows[-1])
+        folder = index_of(given, Path(name))
+        for way in [[], ["--graph"]] if given.graph else [[]]:
+            rows.append(ask_apart(folder, given.queries, given.rounds, *way))
+            tell(rows[-1])
     save("query", {"machine": machine, "rows": rows}, given.out)
 
 

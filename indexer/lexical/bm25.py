@@ -1,8 +1,4 @@
-"""What the lexical engines share: exact BM25 over stored frequencies, and matching of words.
-
-An engine keeps the positions of terms, finds exact phrases with them, and may find the best articles without looking at
-all of them. Every score comes from here, whatever the engine.
-"""
+"""Exact BM25 over stored frequencies, and matching of words: all of the lexical index but exact phrases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every BM25 backend does, and what a query looks like to it."""
+"""What the lexical index does, and what a query looks like to it."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Atom:
 
 @dataclass(frozen=True, slots=True)
 class LexicalUpdate:
-    """An order to write into `folder` the lexical index of `catalogue`: what `previous` holds, an index of the same
-    engine, less `removed`, plus `added`.
+    """An order to write into `folder` the lexical index of `catalogue`: what `previous` holds, less `removed`,
+    plus `added`.
 
     With `previous` None, `added` must be everything; it is empty where what is added comes as indexes to be joined.
     Both are pairs of store row and article, and are read once. `name` is new for every update, so that a file name

@@ -1,4 +1,4 @@
-"""The default lexical engine: Whoosh keeps the positions of terms and finds exact phrases.
+"""The lexical index: Whoosh keeps the positions of terms and finds exact phrases.
 
 Whoosh's own scoring walks postings one by one in Python and knows lengths only to one byte; scores come from
 indexer/lexical/bm25.py instead.

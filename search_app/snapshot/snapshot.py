@@ -89,13 +89,14 @@ class Snapshot:
     @classmethod
     def _open(cls, index_dir: Path, bm25: Bm25 | None, like: Snapshot | None) -> Snapshot:
         manifest = read_current(index_dir)
+        manifest.check_lexical()
         in_place = store_file(index_dir, manifest)
         _check_store(index_dir, manifest)
         folder = generation_folder(index_dir, manifest.generation)
         manifest.check_files(folder)
         catalogue = Catalogue.load(folder)
         vectors = FaissIndex(folder / VECTOR_FOLDER, catalogue, like=like.vectors if like else None)
-        lexical = open_lexical(manifest.lexical, folder / LEXICAL_FOLDER, catalogue, bm25)
+        lexical = open_lexical(folder / LEXICAL_FOLDER, catalogue, bm25)
         return cls(
             manifest=manifest,
             catalogue=catalogue,
