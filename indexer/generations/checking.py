@@ -30,8 +30,8 @@ from indexer.generations.manifest import (
     generation_folder,
     read_current,
 )
-from indexer.lexical.engines import open_lexical
-from indexer.lexical.protocol import Atom, LexicalIndex
+from indexer.lexical.bm25 import Atom
+from indexer.lexical.index import LexicalIndex
 from indexer.store.damage import batches, damaged_articles
 from indexer.store.database import Store
 from indexer.system.checksums import broken_files
@@ -189,7 +189,7 @@ def _check_rankings(
     tell("lexical")
 
     def lexical() -> None:
-        index = open_lexical(place / LEXICAL_FOLDER, catalogue)
+        index = LexicalIndex(place / LEXICAL_FOLDER, catalogue)
         if not all(_finds(index, row, article) for row, (_, article) in zip(sample, store.articles(docs), strict=True)):
             raise IndexDamaged(_stale(place, "lexical index"))
 

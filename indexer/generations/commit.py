@@ -32,8 +32,7 @@ from indexer.generations.manifest import (
     switch_to,
 )
 from indexer.generations.near_duplicates import Sketches, update_near_duplicates
-from indexer.lexical.engines import join_lexical, update_lexical
-from indexer.lexical.protocol import LexicalUpdate
+from indexer.lexical.writing import LexicalUpdate, join_lexical, update_lexical
 from indexer.store.damage import damaged_articles
 from indexer.store.database import STORE_FILE, Store
 from indexer.system.checksums import FileSum, files_below, sum_file

@@ -21,8 +21,7 @@ import numpy as np
 from indexer.catalogue import Catalogue
 from indexer.errors import ConcordError, IndexDamaged
 from indexer.generations.near_duplicates import Sketches
-from indexer.lexical.engines import update_lexical
-from indexer.lexical.protocol import LexicalUpdate
+from indexer.lexical.writing import LexicalUpdate, update_lexical
 from indexer.store.database import Store
 from indexer.system.child_process import end_with_parent, running
 

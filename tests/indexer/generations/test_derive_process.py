@@ -22,8 +22,8 @@ from indexer.generations.commit import rebuild
 from indexer.generations.derive_process import Part, parts_of
 from indexer.generations.manifest import current_generation, generation_folder
 from indexer.generations.near_duplicates import NearDuplicates
-from indexer.lexical.protocol import Atom
-from indexer.lexical.whoosh_index import WhooshIndex
+from indexer.lexical.bm25 import Atom
+from indexer.lexical.index import LexicalIndex
 from indexer.system.child_process import running
 from tests.archive import Archive, story
 
@@ -51,7 +51,7 @@ def content(index_dir: Path) -> dict[str, Any]:
     """What the derived files of the newest generation say, whatever segments they are in."""
     folder = generation_folder(index_dir, current_generation(index_dir))
     catalogue = Catalogue.load(folder)
-    index = WhooshIndex(folder / "lexical", catalogue)
+    index = LexicalIndex(folder / "lexical", catalogue)
     terms = sorted(index.vocabulary())
     return {
         "docs": catalogue.docs.tolist(),

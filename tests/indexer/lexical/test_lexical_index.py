@@ -16,8 +16,9 @@ from rank_bm25 import BM25Okapi
 from indexer.article import Article
 from indexer.catalogue import Catalogue
 from indexer.errors import IndexDamaged
-from indexer.lexical.engines import open_lexical, update_lexical
-from indexer.lexical.protocol import K1, TITLE_WEIGHT, Atom, B, LexicalIndex, LexicalScores, LexicalUpdate, bm25_idf
+from indexer.lexical.bm25 import K1, TITLE_WEIGHT, Atom, B, Bm25Scores, bm25_idf
+from indexer.lexical.index import LexicalIndex
+from indexer.lexical.writing import LexicalUpdate, update_lexical
 from indexer.text.analysis import analyse, index_tokens, terms
 
 PLACES = ("harbour", "valley", "bridge", "market", "council", "ferry", "tunnel", "mill")
@@ -57,7 +58,7 @@ class Corpus:
         return self.open()
 
     def open(self) -> LexicalIndex:
-        return open_lexical(self._folder / str(self._generation), self.catalogue)
+        return LexicalIndex(self._folder / str(self._generation), self.catalogue)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -76,7 +77,7 @@ def corpus(tmp_path: Path) -> Corpus:
     return Corpus(tmp_path)
 
 
-def everything(scores: LexicalScores, corpus: Corpus) -> NDArray[np.float32]:
+def everything(scores: Bm25Scores, corpus: Corpus) -> NDArray[np.float32]:
     return scores.bm25(np.arange(len(corpus.articles)))
 
 
@@ -285,7 +286,7 @@ def test_an_index_of_other_articles_is_damaged(corpus: Corpus, tmp_path: Path) -
     with pytest.raises(IndexDamaged, match="1 of 5 articles"):
         corpus.open()
     with pytest.raises(IndexDamaged, match="concord rebuild"):
-        open_lexical(tmp_path / "nowhere", Catalogue.build([]))
+        LexicalIndex(tmp_path / "nowhere", Catalogue.build([]))
 
 
 def test_threads_find_the_same_while_places_of_terms_are_forgotten(
