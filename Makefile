@@ -47,11 +47,11 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,eval,tantivy]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,eval]'
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[plots,tantivy]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[plots]'
 	@touch $@
 
 demo: $(VENV)/.installed

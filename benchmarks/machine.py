@@ -18,7 +18,6 @@ _PACKAGES = (
     "numpy",
     "openvino",
     "sentence-transformers",
-    "tantivy",
     "torch",
     "whoosh3",
 )

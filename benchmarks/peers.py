@@ -1,7 +1,7 @@
 """Concord beside others that merge words and vectors: the same articles, the same encoder, the same cores, one run.
 
 Usage: python -m benchmarks.peers [--articles FILE | --index-dir DIR] [--limit 500] [--queries 300] [--rounds 3]
-       [--engines whoosh,tantivy] [--only PEER] [--venv DIR] [--json FILE]
+       [--only PEER] [--venv DIR] [--json FILE]
 
 The peers are txtai (hybrid), LanceDB (hybrid), bm25s with FAISS, and SQLite FTS5 with exact vectors, the last two glued
 by ranks; they live in a virtual environment of their own, made from benchmarks/peers.txt on first use. Indexing: whole
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import introduce
-from benchmarks.query import ask_apart, with_engine
+from benchmarks.query import ask_apart
 from benchmarks.report import (
     ROOT,
     concord,
@@ -37,7 +37,6 @@ from benchmarks.report import (
     save,
     spread,
     titled,
-    with_engines,
 )
 from indexer.generations.manifest import current_generation, read_current
 from indexer.store.database import Store
@@ -141,19 +140,18 @@ def of_peer(python: Path, peer: str, folder: Path, rounds: int) -> System:
     return System(peer, index, ask)
 
 
-def of_concord(index_dir: Path, engine: str, folder: Path, queries: int, rounds: int) -> System:
-    """Concord with one lexical engine, asked over `index_dir`."""
+def of_concord(index_dir: Path, folder: Path, queries: int, rounds: int) -> System:
+    """Concord, asked over `index_dir`."""
 
     def index(place: Path) -> tuple[float, list[str]]:
-        command = concord("index", folder / "articles.jsonl", "--index-dir", place, "--json", "--lexical", engine)
+        command = concord("index", folder / "articles.jsonl", "--index-dir", place, "--json")
         return timed(command)[0], [f"Concord {VERSION}"]
 
-    def ask(place: Path) -> dict[str, Any]:
-        place.mkdir()
-        found = ask_apart(with_engine(index_dir, engine, place), queries, rounds)
+    def ask(_: Path) -> dict[str, Any]:
+        found = ask_apart(index_dir, queries, rounds)
         return {name: found[name] for name in ("median_ms", "p95_ms", "own_article")}
 
-    return System(f"concord ({engine})", index, ask)
+    return System("concord", index, ask)
 
 
 def main() -> None:
@@ -162,7 +160,6 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=500, help="Articles to index.")
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
-    with_engines(parser)
     parser.add_argument("--only", choices=PEERS, help="One peer, beside Concord.")
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv-peers")
     given = parser.parse_args()
@@ -172,7 +169,7 @@ def main() -> None:
         scratch = Path(name)
         folder = index_of(given, scratch)
         passages = export(folder, scratch, given.queries, given.limit)
-        systems = [of_concord(folder, engine, scratch, given.queries, given.rounds) for engine in given.engines]
+        systems = [of_concord(folder, scratch, given.queries, given.rounds)]
         systems += [of_peer(python, peer, scratch, given.rounds) for peer in ([given.only] if given.only else PEERS)]
         rates: dict[str, list[float]] = {system.name: [] for system in systems}
         versions = {}

@@ -1,19 +1,16 @@
 """How long a warm hybrid query takes, everything counted, and where the time goes.
 
-Usage: python -m benchmarks.query [--articles FILE | --index-dir DIR] [--engines whoosh,tantivy] [--queries 300]
-       [--rounds 3] [--json FILE]
+Usage: python -m benchmarks.query [--articles FILE | --index-dir DIR] [--queries 300] [--rounds 3] [--json FILE]
 
 Queries are beginnings of titles of the archive, 2 to 10 words, evenly spread over it, through SearchEngine.search with
 its defaults: parsing, encoding, both rankings, fusion, filters, snippets, highlights. The process is kept to one core.
 The first round meets every word for the first time and is given by itself; then come the warm rounds. The processor's
-time is given beside that of the wall; it says more on a machine that has other work. An engine that the index was not
-made with is derived from its store with `concord rebuild --lexical`, in a copy.
+time is given beside that of the wall; it says more on a machine that has other work.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 import subprocess
 import sys
@@ -24,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import introduce, keep_to_cores, resident_bytes
-from benchmarks.report import concord, environment, in_words, index_of, options, over_rounds, save, titled, with_engines
-from indexer.generations.manifest import read_current
+from benchmarks.report import environment, in_words, index_of, options, over_rounds, save, titled
 
 
 def ask(index_dir: Path, count: int, rounds: int) -> dict[str, Any]:
@@ -74,25 +70,13 @@ def ask(index_dir: Path, count: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def ask_apart(index_dir: Path, count: int, rounds: int, *more: str) -> dict[str, Any]:
-    """`ask` in a process of its own, so that no other's memory is counted; `more` are options of it."""
+def ask_apart(index_dir: Path, count: int, rounds: int) -> dict[str, Any]:
+    """`ask` in a process of its own, so that no other's memory is counted."""
     command = [sys.executable, "-m", "benchmarks.query", "--one", str(index_dir)]
-    command += ["--queries", str(count), "--rounds", str(rounds), *more]
+    command += ["--queries", str(count), "--rounds", str(rounds)]
     run = subprocess.run(command, check=True, env=environment(), stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(run.stdout)
     return found
-
-
-def with_engine(index_dir: Path, engine: str, scratch: Path) -> Path:
-    """The index, or a copy of it with another lexical engine."""
-    if read_current(index_dir).lexical == engine:
-        return index_dir
-    copy = scratch / engine
-    shutil.copytree(index_dir, copy)
-    subprocess.run(
-        concord("rebuild", "--index-dir", copy, "--lexical", engine), check=True, env=environment(), stdout=sys.stderr
-    )
-    return copy
 
 
 def tell(row: dict[str, Any]) -> None:
@@ -110,7 +94,6 @@ def tell(row: dict[str, Any]) -> None:
 def main() -> None:
     """Measure and print."""
     parser = options(__doc__)
-    with_engines(parser)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
@@ -121,15 +104,10 @@ def main() -> None:
         print(json.dumps(ask(given.one, given.queries, given.rounds)))
         return
     machine = introduce()
-    rows = []
     with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        folder = index_of(given, scratch)
-        for engine in given.engines:
-            index_dir = with_engine(folder, engine, scratch)
-            rows.append(ask_apart(index_dir, given.queries, given.rounds))
-            tell(rows[-1])
-    save("query", {"machine": machine, "rows": rows}, given.out)
+        row = ask_apart(index_of(given, Path(name)), given.queries, given.rounds)
+        tell(row)
+    save("query", {"machine": machine, "rows": [row]}, given.out)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,10 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from indexer.generations.manifest import current_generation
-from indexer.lexical.engines import LEXICAL_ENGINES
 from indexer.store.database import Store
 
 __all__ = [
@@ -31,7 +29,6 @@ __all__ = [
     "save",
     "spread",
     "titled",
-    "with_engines",
 ]
 
 RESULTS = Path(__file__).with_name("results")
@@ -47,16 +44,6 @@ def options(text: str | None, *, archive: bool = True) -> argparse.ArgumentParse
         parser.add_argument("--articles", help="A file or folder of articles to index. [default: the sample archive]")
         parser.add_argument("--index-dir", type=Path, help="An index that is there already, instead of --articles.")
     return parser
-
-
-def with_engines(parser: argparse.ArgumentParser) -> None:
-    """Add the option for Concord's lexical engines, which are given as a list."""
-    parser.add_argument(
-        "--engines",
-        type=lambda names: names.split(","),
-        default=[name for name in LEXICAL_ENGINES if find_spec(name)],
-        help="Concord's lexical engines, with commas. [default: those installed]",
-    )
 
 
 def environment() -> dict[str, str]:

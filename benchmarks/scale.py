@@ -1,7 +1,7 @@
 """How an index grows from 1,000 to 100,000 articles: its size, the time to derive it, query time, memory.
 
-Usage: python -m benchmarks.scale [--sizes 1000,5000,20000,100000] [--engines whoosh,tantivy] [--queries 200]
-       [--rounds 3] [--scratch DIR] [--resume] [--plot FILE.svg | --plot-only FILE.svg] [--json FILE]
+Usage: python -m benchmarks.scale [--sizes 1000,5000,20000,100000] [--queries 200] [--rounds 3]
+       [--scratch DIR] [--resume] [--plot FILE.svg | --plot-only FILE.svg] [--json FILE]
 
 Articles and vectors are generated (benchmarks/generated.py) and written through Concord's own store; nothing is encoded
 but queries. Both indexes are derived from the store with `concord rebuild`, timed with its peak memory, and asked as in
@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.generated import articles, vectors_around
 from benchmarks.machine import introduce
 from benchmarks.query import ask_apart
-from benchmarks.report import RESULTS, SAMPLE, concord, environment, in_words, options, save, with_engines
+from benchmarks.report import RESULTS, SAMPLE, concord, environment, in_words, options, save
 from indexer.generations.manifest import current_generation, generation_folder, read_current
 from indexer.store.database import STORE_FILE, Store
 
@@ -62,9 +62,9 @@ def write_store(folder: Path, sample: Path, count: int) -> None:
     store.close()
 
 
-def derive(folder: Path, engine: str) -> dict[str, Any]:
+def derive(folder: Path) -> dict[str, Any]:
     """Both indexes from the store, as `concord rebuild` makes them: seconds, peak memory, and their sizes."""
-    command = concord("rebuild", "--index-dir", folder, *(() if engine == "whoosh" else ("--lexical", engine)))
+    command = concord("rebuild", "--index-dir", folder)
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment(), stdout=sys.stderr)
     _, status, usage = os.wait4(process.pid, 0)
@@ -121,7 +121,6 @@ def main() -> None:
     """Measure, print and draw."""
     parser = options(__doc__, archive=False)
     parser.add_argument("--sizes", default="1000,5000,20000,100000")
-    with_engines(parser)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scratch", type=Path, help="A folder to keep the indexes in.")
@@ -135,28 +134,27 @@ def main() -> None:
     if given.plot_only:
         plot(before, given.plot_only)
         return
-    done = {(row["articles"], row["lexical"]) for row in before}
+    done = {row["articles"] for row in before}
     with tempfile.TemporaryDirectory() as name:
         scratch = given.scratch or Path(name)
         for size in map(int, given.sizes.split(",")):
             folder = scratch / f"generated-{size}"
-            for engine in given.engines:
-                if (size, engine) in done:
-                    continue
-                if not folder.exists():
-                    draft = scratch / "draft"
-                    shutil.rmtree(draft, ignore_errors=True)
-                    write_store(draft, sample_index(scratch), size)
-                    draft.rename(folder)
-                row = {**derive(folder, engine), **ask_apart(folder, given.queries, given.rounds)}
-                before.append(row)
-                print(
-                    f"{size:>9,} articles, {row['passages']:,} passages, {engine}: derived in "
-                    f"{row['derive_seconds']} s, query median {in_words(row['median_ms'], 'ms')}, "
-                    f"95th percentile {in_words(row['p95_ms'], 'ms')}, "
-                    f"{row['resident_bytes']['afterwards'] / 1e6:.0f} MB"
-                )
-                save("scale", {"machine": machine, "rows": before}, out)
+            if size in done:
+                continue
+            if not folder.exists():
+                draft = scratch / "draft"
+                shutil.rmtree(draft, ignore_errors=True)
+                write_store(draft, sample_index(scratch), size)
+                draft.rename(folder)
+            row = {**derive(folder), **ask_apart(folder, given.queries, given.rounds)}
+            before.append(row)
+            print(
+                f"{size:>9,} articles, {row['passages']:,} passages: derived in "
+                f"{row['derive_seconds']} s, query median {in_words(row['median_ms'], 'ms')}, "
+                f"95th percentile {in_words(row['p95_ms'], 'ms')}, "
+                f"{row['resident_bytes']['afterwards'] / 1e6:.0f} MB"
+            )
+            save("scale", {"machine": machine, "rows": before}, out)
             if not given.scratch:
                 shutil.rmtree(folder, ignore_errors=True)
     if given.plot:

@@ -15,7 +15,6 @@ from indexer.encoders.spec import DEFAULT_ENCODER, named_by_index
 from indexer.errors import IndexDamaged, IndexMismatch, NoArticles
 from indexer.generations.commit import clear_away, commit_generation
 from indexer.generations.manifest import Manifest, current_generation, read_current
-from indexer.lexical.engines import DEFAULT_LEXICAL, check_engine
 from indexer.origins import Roots, by_origin, file_of, is_empty
 from indexer.readers import ReadProgress, Skipped, read_sources
 from indexer.store.database import STORE_FILE, Known, Store
@@ -33,14 +32,13 @@ _BATCH_PASSAGES = 512
 class BuildOptions:
     """What a run may be told. None means: as the index is, or the default for a new one.
 
-    `window` and `overlap` are word pieces of the encoder, `lexical` is the name of the lexical engine. `prune` removes
-    articles that came from the sources named and are no longer there.
+    `window` and `overlap` are word pieces of the encoder. `prune` removes articles that came from the sources named and
+    are no longer there.
     """
 
     encoder: str | None = None
     window: int | None = None
     overlap: int | None = None
-    lexical: str | None = None
     prune: bool = False
 
 
@@ -117,7 +115,6 @@ def build_index(
 
 def _settle(options: BuildOptions, manifest: Manifest | None, folder: Path) -> BuildOptions:
     """Fill in what was not asked for; refuse what does not fit the index."""
-    check_engine(options.lexical or (manifest.lexical if manifest else DEFAULT_LEXICAL))
     if manifest is None:
         return replace(
             options,
@@ -125,6 +122,7 @@ def _settle(options: BuildOptions, manifest: Manifest | None, folder: Path) -> B
             window=options.window or PASSAGE_TOKENS,
             overlap=OVERLAP_TOKENS if options.overlap is None else options.overlap,
         )
+    manifest.check_lexical()
     chunking = manifest.chunking
     for name, asked, found in (
         ("window", options.window, chunking.window),
@@ -135,11 +133,6 @@ def _settle(options: BuildOptions, manifest: Manifest | None, folder: Path) -> B
                 f"The index '{folder}' has passages with {name} {found}, not {asked}: make a new index with "
                 f"'--index-dir NEW --{name} {asked}', or leave '--{name}' away."
             )
-    if options.lexical not in {None, manifest.lexical}:
-        raise IndexMismatch(
-            f"The index '{folder}' has the lexical engine {manifest.lexical}, not {options.lexical}: run "
-            f"'concord rebuild --lexical {options.lexical}' to change it, or leave '--lexical' away."
-        )
     return replace(
         options,
         encoder=options.encoder or named_by_index(manifest.encoder.name, folder),
@@ -253,7 +246,6 @@ class _Run:
             self._target,
             self._manifest,
             recipe,
-            lexical=self._options.lexical,
             tell=lambda stage: self._tell(self._progress(stage)),
         )
 

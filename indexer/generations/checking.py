@@ -27,8 +27,8 @@ from indexer.generations.manifest import (
     generation_folder,
     read_current,
 )
-from indexer.lexical.engines import open_lexical
-from indexer.lexical.protocol import Atom, LexicalIndex
+from indexer.lexical.bm25 import Atom
+from indexer.lexical.index import LexicalIndex
 from indexer.store.damage import batches, damaged_articles
 from indexer.store.database import Store
 from indexer.system.checksums import broken_files, check_folder
@@ -79,7 +79,7 @@ class CheckReport:
 def check_index(index_dir: str | Path, tell: Callable[[str], None] = lambda _: None) -> CheckReport:
     """Look at every part of an index; `tell` is called with the name of each part when its turn comes.
 
-    Raises IndexNotFound when there is no index, and IndexMismatch for one of another format.
+    Raises IndexNotFound when there is no index, and IndexMismatch for one of another format or engine.
     """
     folder = Path(index_dir)
     started = time.perf_counter()
@@ -91,6 +91,7 @@ def check_index(index_dir: str | Path, tell: Callable[[str], None] = lambda _: N
         except IndexDamaged as error:
             problem = Problem("current", str(error))
             return CheckReport(False, 0, 0, 0, 0, 0, 0, (problem,), time.perf_counter() - started)
+        manifest.check_lexical()
         sampled = _check(folder, manifest, problems, tell)
         # A generation that two newer ones have followed meanwhile may have been cleared away while it was looked at.
         if not problems or _still_answers(folder, manifest):
@@ -187,7 +188,7 @@ def _check_rankings(
     tell("lexical")
 
     def lexical() -> None:
-        index = open_lexical(manifest.lexical, place / LEXICAL_FOLDER, catalogue)
+        index = LexicalIndex(place / LEXICAL_FOLDER, catalogue)
         if not all(_finds(index, row, article) for row, (_, article) in zip(sample, store.articles(docs), strict=True)):
             raise IndexDamaged(_stale(place, "lexical index"))
 

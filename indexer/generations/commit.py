@@ -20,6 +20,7 @@ from indexer.errors import IndexDamaged, IndexMismatch, IndexNotFound
 from indexer.generations.derive_process import parts_of
 from indexer.generations.manifest import (
     FORMAT_VERSION,
+    LEXICAL_ENGINE,
     LEXICAL_FOLDER,
     VECTOR_FOLDER,
     Manifest,
@@ -31,8 +32,7 @@ from indexer.generations.manifest import (
     switch_to,
 )
 from indexer.generations.near_duplicates import Sketches, update_near_duplicates
-from indexer.lexical.engines import DEFAULT_LEXICAL, LEXICAL_ENGINES, check_engine, join_lexical, update_lexical
-from indexer.lexical.protocol import LexicalUpdate
+from indexer.lexical.writing import LexicalUpdate, join_lexical, update_lexical
 from indexer.store.damage import damaged_articles
 from indexer.store.database import STORE_FILE, Store
 from indexer.system.checksums import FileSum, files_below, sum_file
@@ -54,16 +54,13 @@ def commit_generation(
     previous: Manifest | None,
     recipe: Recipe,
     *,
-    lexical: str | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Derive `generation` from the store, starting from what `previous` already has, and let it answer.
 
-    Everything is written to a folder that no reader knows, flushed to disk, and named in one step. `lexical` names the
-    engine; None is that of `previous`, or the default. Raises IndexDamaged when `previous` is not what the store says
-    it is.
+    Everything is written to a folder that no reader knows, flushed to disk, and named in one step. Raises IndexDamaged
+    when `previous` is not what the store says it is.
     """
-    engine = lexical or (previous.lexical if previous else DEFAULT_LEXICAL)
     old_folder = generation_folder(index_dir, previous.generation) if previous else None
     old_docs = np.empty(0, np.int64)
     if previous and old_folder:
@@ -88,7 +85,7 @@ def commit_generation(
         name = f"{generation:08d}"
         sketches = Sketches()
         old_lexical = old_folder / LEXICAL_FOLDER if old_folder else None
-        with parts_of(added, store.path, engine, draft / _PARTS_FOLDER, name) as parts:
+        with parts_of(added, store.path, draft / _PARTS_FOLDER, name) as parts:
             tell("vectors")
             passages = update_vectors(
                 vector_folder,
@@ -114,7 +111,7 @@ def commit_generation(
             if parts:
                 join_lexical(update, [part.lexical for part in parts])
             else:
-                update_lexical(engine, update)
+                update_lexical(update)
         shutil.rmtree(draft / _PARTS_FOLDER, ignore_errors=True)
         tell("duplicates")
         update_near_duplicates(draft, old_folder, docs=catalogue.docs, added=sketches, articles=store.articles)
@@ -127,7 +124,7 @@ def commit_generation(
             query_encoder=recipe.query_encoder,
             encoding_precision=recipe.encoding_precision,
             chunking=recipe.chunking,
-            lexical=engine,
+            lexical=LEXICAL_ENGINE,
             articles=len(catalogue),
             passages=passages,
             store=store.path.name,
@@ -146,20 +143,16 @@ def rebuild(
     index_dir: str | Path,
     tell: Callable[[str], None] = lambda _: None,
     *,
-    lexical: str | None = None,
     drop_damaged: bool = False,
 ) -> Manifest:
     """Make the derived indexes new from the store, without encoding a text and without opening the old ones.
 
     The new generation has the articles of the one that answers now; what an interrupted run has stored since waits for
-    the next run. The exported encoder is made again if it cannot be loaded. `lexical` names the lexical engine; None
-    keeps the one there is. `drop_damaged` lets articles go whose rows are not as they were stored, and `tell` names
-    them; a run of the indexer then takes them in again. Raises IndexNotFound when nothing was ever indexed,
-    IndexMismatch for an index of another format, IndexDamaged when the store is gone or itself damaged, EncoderError
-    when an encoder to export is not on this machine, and UsageError for an engine that is not there.
+    the next run. The exported encoder is made again if it cannot be loaded. `drop_damaged` lets articles go whose rows
+    are not as they were stored, and `tell` names them; a run of the indexer then takes them in again. Raises
+    IndexNotFound when nothing was ever indexed, IndexMismatch for an index of another format, IndexDamaged when the
+    store is gone or itself damaged, and EncoderError when an encoder to export is not on this machine.
     """
-    if lexical is not None:
-        check_engine(lexical)
     folder = Path(index_dir)
     current, name = _whatever_answers(folder)
     if not (folder / name).is_file():
@@ -188,8 +181,7 @@ def rebuild(
             with store.transaction():
                 store.forget_after(answering)
                 store.postpone(answering, target)
-            engine = lexical or _engine(folder, answering)
-            return commit_generation(folder, store, target, None, recipe, lexical=engine, tell=tell)
+            return commit_generation(folder, store, target, None, recipe, tell=tell)
         finally:
             store.close()
 
@@ -232,15 +224,6 @@ def _whatever_answers(index_dir: Path) -> tuple[int, str]:
     # A restore makes a store of a later name, and the store that it replaces goes with the switch.
     names = [path.name for path in store_files(index_dir) if path.suffix == ".sqlite"]
     return current, next((name for name in names if name != STORE_FILE), STORE_FILE)
-
-
-def _engine(index_dir: Path, generation: int) -> str:
-    """The lexical engine of the newest generation whose manifest can be read, else the default."""
-    for folder in (generation_folder(index_dir, generation), *generation_folders(index_dir)):
-        with contextlib.suppress(IndexDamaged, IndexMismatch):
-            engine = Manifest.load(folder).lexical
-            return engine if engine in LEXICAL_ENGINES else DEFAULT_LEXICAL
-    return DEFAULT_LEXICAL
 
 
 def _same_store(index_dir: Path, store: Store, generation: int, token: str) -> None:

@@ -21,8 +21,7 @@ import numpy as np
 from indexer.catalogue import Catalogue
 from indexer.errors import ConcordError, IndexDamaged
 from indexer.generations.near_duplicates import Sketches
-from indexer.lexical.engines import can_join, update_lexical
-from indexer.lexical.protocol import LexicalUpdate
+from indexer.lexical.writing import LexicalUpdate, update_lexical
 from indexer.store.database import Store
 from indexer.system.child_process import end_with_parent, running
 
@@ -76,12 +75,12 @@ class Part:
 
 
 @contextmanager
-def parts_of(docs: Sequence[int], store: Path, engine: str, folder: Path, name: str) -> Iterator[list[Part]]:
+def parts_of(docs: Sequence[int], store: Path, folder: Path, name: str) -> Iterator[list[Part]]:
     """Have the articles at `docs` taken into lexical indexes below `folder`, while the block does something else.
 
-    No parts where it is not worth it, or the engine's indexes cannot be put together. `name` is that of the update.
+    No parts where it is not worth it. `name` is that of the update.
     """
-    count = min(_cores(), _MOST, len(docs) // LEAST_ARTICLES) if can_join(engine) else 0
+    count = min(_cores(), _MOST, len(docs) // LEAST_ARTICLES)
     with ExitStack() as stack:
         parts = []
         for number, share in enumerate(np.array_split(np.array(docs, np.int64), count) if count > 1 else ()):
@@ -89,7 +88,7 @@ def parts_of(docs: Sequence[int], store: Path, engine: str, folder: Path, name: 
             (own / _LEXICAL).mkdir(parents=True)
             np.save(own / _DOCS, share)
             errors = stack.enter_context((own / "errors").open("w", encoding="utf-8"))
-            arguments = str(store), engine, str(own), f"{name}-{number}"
+            arguments = str(store), str(own), f"{name}-{number}"
             child = stack.enter_context(running(__name__, *arguments, output=errors, errors=errors))
             parts.append(Part(own, child))
         yield parts
@@ -99,7 +98,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def _derive(store_path: Path, engine: str, folder: Path, name: str) -> None:
+def _derive(store_path: Path, folder: Path, name: str) -> None:
     docs = np.load(folder / _DOCS, allow_pickle=False)
     sketches = Sketches()
     store = Store(store_path.parent, name=store_path.name)
@@ -112,15 +111,15 @@ def _derive(store_path: Path, engine: str, folder: Path, name: str) -> None:
             removed=(),
             name=name,
         )
-        update_lexical(engine, update)
+        update_lexical(update)
     finally:
         store.close()
     sketches.save(folder / _SKETCHES)
 
 
-def _main(store: str, engine: str, folder: str, name: str) -> None:
+def _main(store: str, folder: str, name: str) -> None:
     try:
-        _derive(Path(store), engine, Path(folder), name)
+        _derive(Path(store), Path(folder), name)
     except tuple(_FAILURES.values()) as error:
         kind = next(name for name, kind in _FAILURES.items() if isinstance(error, kind))
         (Path(folder) / _FAILURE).write_text(json.dumps([kind, str(error)]), "utf-8")

@@ -16,6 +16,7 @@ from indexer.system.files import write_atomically
 __all__ = [
     "CURRENT_FILE",
     "FORMAT_VERSION",
+    "LEXICAL_ENGINE",
     "LEXICAL_FOLDER",
     "MANIFEST_FILE",
     "VECTOR_FOLDER",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 2
+LEXICAL_ENGINE = "whoosh"
+"""What the lexical index of a generation is made with."""
 CURRENT_FILE = "CURRENT"
 MANIFEST_FILE = "manifest.json"
 LEXICAL_FOLDER = "lexical"
@@ -67,6 +70,14 @@ class Manifest:
     def recipe(self) -> Recipe:
         """What the next generation has to keep to."""
         return Recipe(self.encoder, self.query_encoder, self.encoding_precision, self.chunking)
+
+    def check_lexical(self) -> None:
+        """Raises IndexMismatch when the lexical index was made with an engine that is gone."""
+        if self.lexical != LEXICAL_ENGINE:
+            raise IndexMismatch(
+                f"Generation {self.generation} of the index has the lexical engine '{str(self.lexical)[:40]}', which "
+                "Concord no longer has: run 'concord rebuild' to make the index anew, without encoding."
+            )
 
     def check_files(self, folder: Path) -> None:
         """Raises IndexDamaged unless `folder` has the files of the generation, as they were written, and no more.

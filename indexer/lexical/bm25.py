@@ -1,111 +1,58 @@
-"""What the lexical engines share: exact BM25 over stored frequencies, and matching of words.
-
-An engine keeps the positions of terms, finds exact phrases with them, and may find the best articles without looking at
-all of them. Every score comes from here, whatever the engine.
-"""
+"""BM25: the formula over stored frequencies, its parameters, and what a query is to it."""
 
 from __future__ import annotations
 
-import json
-from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.catalogue import Catalogue, Mask, Rows
-from indexer.errors import IndexDamaged
-from indexer.lexical.frequencies import Frequencies, FrequencyWriter, move_segments
-from indexer.lexical.protocol import Atom, Bm25, LexicalScores, LexicalUpdate, bm25_idf
-from indexer.text.analysis import Words, analyse, index_words, phrase_variants, surfaces
+from indexer.catalogue import Mask, Rows
+from indexer.lexical.frequencies import Frequencies
+from indexer.text.analysis import analyse
 
 __all__ = [
-    "VOCABULARY",
-    "Bm25Index",
+    "K1",
+    "TITLE_WEIGHT",
+    "Atom",
+    "B",
+    "Bm25",
     "Bm25Model",
     "Bm25Scores",
     "best_rows",
-    "join_shared",
+    "bm25_idf",
     "query_terms",
-    "update_shared",
 ]
 
-VOCABULARY = "vocabulary.json"
+K1 = 1.2
+"""How soon further occurrences of a word stop to count (BM25's k1)."""
+B = 0.75
+"""How much the length of an article matters (BM25's b)."""
+TITLE_WEIGHT = 3
+"""How many times an occurrence in the title counts, in term frequency and in length."""
 
 
-class Bm25Index(ABC):
-    """A LexicalIndex but for what its engine does; read-only and safe to share between threads."""
+@dataclass(frozen=True, slots=True)
+class Bm25:
+    """BM25's parameters; what is not said is the product's default. None of them needs another index."""
 
-    def __init__(self, folder: Path, catalogue: Catalogue, bm25: Bm25 | None = None) -> None:
-        self._folder = folder
-        self._catalogue = catalogue
-        self._vocabulary: dict[str, int] | None = None
-        try:
-            frequencies = Frequencies(folder, catalogue)
-            self._open()
-        except Exception as error:
-            raise IndexDamaged(
-                f"The lexical index in '{folder}' cannot be read ({type(error).__name__}: {error}): "
-                "run 'concord rebuild' to make it new."
-            ) from error
-        self._model = Bm25Model(frequencies, bm25 or Bm25())
+    k1: float = K1
+    b: float = B
+    title_weight: float = TITLE_WEIGHT
 
-    @abstractmethod
-    def _open(self) -> None:
-        """Open the engine's files. May raise anything."""
 
-    @abstractmethod
-    def _rows_with_phrase(self, field: str, words: list[str]) -> Rows:
-        """The articles in whose `field` two or more terms follow one another."""
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A word or an exact phrase of a query, looked up in the whole article (title and text) or in one field.
 
-    def score(self, atoms: Sequence[Atom]) -> LexicalScores:
-        """See LexicalIndex."""
-        return Bm25Scores(self._model, query_terms(atoms))
+    `text` is as typed, without quotes and operators; the index analyses it. `field` is None or 'title'.
+    """
 
-    def held_words(self, atoms: Sequence[Atom], rows: Rows) -> list[tuple[str, ...]]:
-        """See LexicalIndex."""
-        held: list[dict[str, None]] = [{} for _ in rows]
-        keep = not any(analyse(atom.text) for atom in atoms)
-        for atom in atoms:
-            for token in analyse(atom.text, keep_stop_words=keep):
-                for position in np.flatnonzero(self._model.frequency(token.term, atom.field or "", rows)):
-                    held[position][atom.text[token.start : token.end]] = None
-        return [tuple(words) for words in held]
-
-    def match(self, atom: Atom) -> Mask:
-        """See LexicalIndex."""
-        mask = np.zeros(len(self._catalogue), np.bool_)
-        for field in (atom.field,) if atom.field else ("title", "text"):
-            for variant in phrase_variants(atom.text, self._model.frequencies.knows):
-                words = [term for term, _ in variant]
-                if len(words) > 1:
-                    mask[self._rows_with_phrase(field, words)] = True
-                else:
-                    found = self._model.frequencies.postings(words[0])
-                    mask[found.rows[(found.in_title if field == "title" else found.in_text) > 0]] = True
-        return mask
-
-    def idf(self, term: str) -> float:
-        """See LexicalIndex."""
-        return bm25_idf(len(self._catalogue), self.frequency(term))
-
-    def frequency(self, term: str) -> int:
-        """See LexicalIndex."""
-        return self._model.frequencies.count(term)
-
-    def vocabulary(self) -> Mapping[str, int]:
-        """See LexicalIndex."""
-        if self._vocabulary is None:
-            path = self._folder / VOCABULARY
-            try:
-                self._vocabulary = json.loads(path.read_text("utf-8"))
-            except ValueError as error:
-                raise IndexDamaged(
-                    f"The word list '{path}' cannot be read ({error}): run 'concord rebuild' to make it new."
-                ) from error
-        return self._vocabulary
+    text: str
+    phrase: bool = False
+    field: str | None = None
 
 
 class Bm25Model:
@@ -143,7 +90,7 @@ class Bm25Model:
 
 
 class Bm25Scores:
-    """LexicalScores over all articles, computed when first asked for."""
+    """One query's view of the articles of a generation, computed when first asked for."""
 
     def __init__(self, model: Bm25Model, terms: Mapping[tuple[str, str], int]) -> None:
         self._model = model
@@ -156,25 +103,31 @@ class Bm25Scores:
 
     @property
     def bound(self) -> float:
-        """See LexicalScores."""
+        """What no score reaches: that of an article which says nothing but the query's words, over and over."""
         return self._mass * (self._model.parameters.k1 + 1)
 
     def best(self, count: int, allowed: Mask | None = None) -> Rows:
-        """See LexicalScores."""
+        """The `count` articles with the greatest BM25 that `allowed` admits, best first, equals by row.
+
+        Articles without any word of the query are never among them.
+        """
         scores = self._all()[0]
         rows = np.flatnonzero(scores > 0 if allowed is None else allowed & (scores > 0))
         return best_rows(rows, scores[rows], count)
 
     def bm25(self, rows: Rows) -> NDArray[np.float32]:
-        """See LexicalScores."""
+        """BM25 of the articles at `rows`, float32 (n,): 0 where no word of the query occurs."""
         return self._all()[0][rows]
 
     def coverage(self, rows: Rows) -> NDArray[np.float32]:
-        """See LexicalScores."""
+        """The share of the query's idf mass whose words each article at `rows` holds, float32 (n,), 0 to 1.
+
+        Words that no article holds count with the greatest idf there can be.
+        """
         return self._all()[1][rows]
 
     def most_covered(self, count: int) -> Rows:
-        """See LexicalScores."""
+        """The `count` articles of all with the greatest coverage, best first, equals by row."""
         coverage = self._all()[1]
         return best_rows(np.arange(len(coverage)), coverage, count)
 
@@ -215,35 +168,6 @@ def query_terms(atoms: Sequence[Atom]) -> Counter[tuple[str, str]]:
     return terms
 
 
-def update_shared(update: LexicalUpdate) -> Iterator[tuple[int, Words, Words]]:
-    """Write what every engine's index has; yields (store row, words of title, of text) of what is added.
-
-    All of it is there when the iteration has come to its end.
-    """
-    vocabulary: Counter[str] = Counter()
-    if update.previous is not None:
-        vocabulary.update(json.loads((update.previous / VOCABULARY).read_text("utf-8")))
-    for _, article in update.removed:
-        vocabulary.subtract(surfaces(article.title) | surfaces(article.text))
-    writer = FrequencyWriter(update.folder, update.name)
-    for doc, article in update.added:
-        title, text = index_words(article.title), index_words(article.text)
-        writer.add(doc, title, text)
-        vocabulary.update(title.surfaces | text.surfaces)
-        yield doc, title, text
-    writer.finish(update.previous, update.catalogue)
-    _save_vocabulary(update.folder, vocabulary)
-
-
-def join_shared(folder: Path, parts: Iterable[Path]) -> None:
-    """Move what `update_shared` wrote into `parts`, indexes of other articles, to the index in `folder`."""
-    vocabulary: Counter[str] = Counter(json.loads((folder / VOCABULARY).read_text("utf-8")))
-    for part in parts:
-        vocabulary.update(json.loads((part / VOCABULARY).read_text("utf-8")))
-        move_segments(part, folder)
-    _save_vocabulary(folder, vocabulary)
-
-
-def _save_vocabulary(folder: Path, vocabulary: Counter[str]) -> None:
-    words = {word: count for word, count in vocabulary.items() if count > 0}
-    (folder / VOCABULARY).write_text(json.dumps(words, ensure_ascii=False), "utf-8")
+def bm25_idf(count: int, frequency: int) -> float:
+    """log(1 + (N - df + 0.5) / (df + 0.5)) for `count` articles, `frequency` of which hold the term."""
+    return float(np.log1p((count - frequency + 0.5) / (frequency + 0.5)))

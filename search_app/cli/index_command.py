@@ -15,7 +15,7 @@ from rich.table import Table
 
 from indexer.build import BuildOptions, BuildProgress, BuildReport, build_index
 from indexer.text.chunking import OVERLAP_TOKENS, PASSAGE_TOKENS
-from search_app.cli.options import index_dir_option, json_option, lexical_option
+from search_app.cli.options import index_dir_option, json_option
 from search_app.cli.terminal import console, inline
 from search_app.serialise import build_report_to_json, dumps
 
@@ -46,7 +46,6 @@ _SHOWN_SKIPPED = 10
 @click.option(
     "--overlap", type=click.IntRange(min=0), help=f"Word pieces that passages share. [default: {OVERLAP_TOKENS}]"
 )
-@lexical_option
 @click.option("--prune", is_flag=True, help="Remove articles that came from SOURCES and are no longer there.")
 @json_option
 def index_articles(
@@ -55,7 +54,6 @@ def index_articles(
     encoder: str | None,
     window: int | None,
     overlap: int | None,
-    lexical: str | None,
     prune: bool,
     as_json: bool,
 ) -> None:
@@ -65,7 +63,7 @@ def index_articles(
     SOURCES is not there or gave no article, though the others are indexed.
     """
     logging.basicConfig(format="concord: %(message)s", level=logging.WARNING)
-    options = BuildOptions(encoder=encoder, window=window, overlap=overlap, lexical=lexical, prune=prune)
+    options = BuildOptions(encoder=encoder, window=window, overlap=overlap, prune=prune)
     with _Shown() as shown:
         report = build_index(sources, index_dir, options, shown.update)
     if as_json:

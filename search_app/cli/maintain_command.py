@@ -10,7 +10,7 @@ from rich.table import Table
 
 from indexer.generations.checking import check_index
 from indexer.generations.commit import rebuild as rebuild_index
-from search_app.cli.options import index_dir_option, json_option, lexical_option
+from search_app.cli.options import index_dir_option, json_option
 from search_app.cli.terminal import console, harmless, inline
 from search_app.engine import SearchEngine
 from search_app.serialise import check_report_to_json, dumps, status_to_json
@@ -39,16 +39,15 @@ def status(index_dir: Path, as_json: bool) -> None:
 
 @click.command()
 @index_dir_option
-@lexical_option
 @click.option("--drop-damaged", is_flag=True, help="Let articles go whose rows in the store are damaged.")
 @json_option
-def rebuild(index_dir: Path, lexical: str | None, drop_damaged: bool, as_json: bool) -> None:
+def rebuild(index_dir: Path, drop_damaged: bool, as_json: bool) -> None:
     """Make the BM25 and the vector index new from the store; nothing is encoded again."""
 
     def tell(stage: str) -> None:
         click.echo(f"rebuilding: {inline(stage)}", err=True)
 
-    rebuild_index(index_dir, tell=tell, lexical=lexical, drop_damaged=drop_damaged)
+    rebuild_index(index_dir, tell=tell, drop_damaged=drop_damaged)
     found = SearchEngine.open(index_dir).status()
     if as_json:
         click.echo(dumps(status_to_json(found), indent=2))

@@ -10,7 +10,7 @@ import click
 
 from search_app.options import Option, all_options
 
-__all__ = ["index_dir_option", "json_option", "lexical_option", "search_options"]
+__all__ = ["index_dir_option", "json_option", "search_options"]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -25,12 +25,6 @@ index_dir_option: Decorator = click.option(
 )
 
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON with the same fields.")
-
-lexical_option: Decorator = click.option(
-    "--lexical",
-    metavar="[whoosh|tantivy]",
-    help="Engine of the BM25 index. [default: as the index is; whoosh for a new one]",
-)
 
 
 def search_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexer.lexical.protocol import Atom
+from indexer.lexical.bm25 import Atom
 from indexer.text.analysis import terms
 from indexer.text.word_forms import STOP_WORDS
 from search_app.denial.spans import negative_base

@@ -8,7 +8,7 @@ import numpy as np
 
 from indexer.encoders.spec import Encoder, EncoderSpec, Vectors
 from indexer.generations.manifest import Manifest
-from indexer.lexical.protocol import Bm25
+from indexer.lexical.bm25 import Bm25
 from search_app.engine import SearchEngine
 from search_app.snapshot.encoders import QueryEncoders
 from search_app.snapshot.source import SnapshotSource

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.errors import UsageError
-from indexer.lexical.protocol import Bm25
+from indexer.lexical.bm25 import Bm25
 from search_app.engine import SearchEngine
 from search_app.evaluation.variants import SCALES
 from search_app.options import NO_RERANKER, Mode, reranker_parts

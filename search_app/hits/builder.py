@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.article import Article
-from indexer.lexical.protocol import Atom, LexicalIndex
+from indexer.lexical.bm25 import Atom
+from indexer.lexical.index import LexicalIndex
 from indexer.store.database import StoredPassage
 from indexer.text.analysis import analyse, terms
 from indexer.text.sentences import sentences

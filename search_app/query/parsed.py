@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from indexer.lexical.protocol import Atom
+from indexer.lexical.bm25 import Atom
 from search_app.query.syntax import Item, read
 from search_app.results import Interpretation
 

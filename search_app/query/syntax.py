@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import regex
 
 from indexer.errors import UsageError
-from indexer.lexical.protocol import Atom
+from indexer.lexical.bm25 import Atom
 from indexer.text.analysis import analyse
 from search_app.query.periods import Period, named_period
 

@@ -1,6 +1,6 @@
 """From a parsed query to a ranking: candidates of both legs, missing scores computed, fused, floored, sorted.
 
-The formulas and their sources: indexer/lexical/protocol.py (BM25), search_app/ranking/fusion.py (all others).
+The formulas and their sources: indexer/lexical/bm25.py, search_app/ranking/fusion.py (all others).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.catalogue import Catalogue, Mask, Rows
-from indexer.lexical.protocol import Atom, LexicalIndex, LexicalScores
+from indexer.lexical.bm25 import Atom, Bm25Scores
+from indexer.lexical.index import LexicalIndex
 from indexer.vectors.protocol import PassageScores, VectorIndex
 from search_app.query.parsed import ParsedQuery
 from search_app.ranking import fusion
@@ -245,7 +246,7 @@ def _kept(ranking: Ranking, reasons: Mask, merging: Merging) -> Ranking:
     return ranking.take(np.flatnonzero(reasons)) if merging.floors else ranking
 
 
-def _most_reason(query: NDArray[np.float32], bm25: LexicalScores, vectors: VectorIndex, scale: DenseScale) -> float:
+def _most_reason(query: NDArray[np.float32], bm25: Bm25Scores, vectors: VectorIndex, scale: DenseScale) -> float:
     """The greatest reason that any article of the index has to be shown, whatever the filters."""
     rows = np.union1d(vectors.search(query, _SEEN_FOR_MOST).rows, bm25.most_covered(_SEEN_FOR_MOST))
     best = _by_article(vectors.score(query, rows), MERGING)
@@ -261,12 +262,12 @@ def _unscored(rows: Rows) -> Ranking:
 
 
 @stage("lexical")
-def _bm25(atoms: Sequence[Atom], lexical: LexicalIndex) -> LexicalScores:
+def _bm25(atoms: Sequence[Atom], lexical: LexicalIndex) -> Bm25Scores:
     return lexical.score(atoms)
 
 
 @stage("lexical")
-def _top_lexical(scores: LexicalScores, allowed: Mask | None) -> Rows:
+def _top_lexical(scores: Bm25Scores, allowed: Mask | None) -> Rows:
     return scores.best(ARTICLE_DEPTH, allowed)
 
 

@@ -151,7 +151,7 @@ def convex(lexical: Floats, bound: float, dense: Floats, weight: float = DENSE_W
     """Weighted sum of both legs' scores, turned into a probability: p((1 - weight) lexical / bound + weight dense).
 
     `lexical` float32 (n,) are BM25 scores, 0 or more, and `bound` the most that BM25 can give for the query
-    (`LexicalScores.bound`); `dense` float32 (n,) are cosines on the scale of `DenseScale`, `weight` is in [0, 1]. The
+    (`Bm25Scores.bound`); `dense` float32 (n,) are cosines on the scale of `DenseScale`, `weight` is in [0, 1]. The
     sum is Bruch's convex combination with theoretical bounds (see above), p a logistic curve (`odds.logistic`) fitted
     to judged articles.
     """

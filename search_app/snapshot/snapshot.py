@@ -19,8 +19,8 @@ from indexer.generations.manifest import (
     read_current,
 )
 from indexer.generations.near_duplicate_groups import load_groups
-from indexer.lexical.engines import open_lexical
-from indexer.lexical.protocol import Bm25, LexicalIndex
+from indexer.lexical.bm25 import Bm25
+from indexer.lexical.index import LexicalIndex
 from indexer.store.database import Store
 from indexer.vectors.faiss_index import FaissIndex
 from search_app.query.spelling import Speller
@@ -89,13 +89,14 @@ class Snapshot:
     @classmethod
     def _open(cls, index_dir: Path, bm25: Bm25 | None, like: Snapshot | None) -> Snapshot:
         manifest = read_current(index_dir)
+        manifest.check_lexical()
         in_place = store_file(index_dir, manifest)
         _check_store(index_dir, manifest)
         folder = generation_folder(index_dir, manifest.generation)
         manifest.check_files(folder)
         catalogue = Catalogue.load(folder)
         vectors = FaissIndex(folder / VECTOR_FOLDER, catalogue, like=like.vectors if like else None)
-        lexical = open_lexical(manifest.lexical, folder / LEXICAL_FOLDER, catalogue, bm25)
+        lexical = LexicalIndex(folder / LEXICAL_FOLDER, catalogue, bm25)
         return cls(
             manifest=manifest,
             catalogue=catalogue,

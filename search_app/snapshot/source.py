@@ -12,7 +12,7 @@ from pathlib import Path
 
 from indexer.errors import ConcordError, IndexNotFound
 from indexer.generations.manifest import CURRENT_FILE, read_current
-from indexer.lexical.protocol import Bm25
+from indexer.lexical.bm25 import Bm25
 from indexer.store.database import RowGone, Store
 from search_app.snapshot.encoders import QueryEncoders
 from search_app.snapshot.snapshot import ReadView, Snapshot, store_file

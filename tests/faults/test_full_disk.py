@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -98,35 +96,6 @@ def test_no_file_may_grow_beyond_a_limit(
         filling.world.change()
     assert book.tried["ran out of room, and said so"] >= (10 if LONG else 2)
     assert book.found == []
-
-
-_TANTIVY = """
-import resource, signal, sys
-from pathlib import Path
-from indexer.article import Article
-from indexer.catalogue import Catalogue
-from indexer.lexical import LexicalUpdate
-from indexer.tantivy_index import update_tantivy
-
-size = int(sys.argv[2])
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-docs = range(1, 40)
-articles = [(doc, Article(f"a{doc}", f"Title {doc}", f"harbour ferry number {doc} " * doc)) for doc in docs]
-catalogue = Catalogue.build((doc, None, None, None, None) for doc in docs)
-try:
-    update_tantivy(LexicalUpdate(Path(sys.argv[1]), None, catalogue=catalogue, added=articles, removed=[], name="1"))
-except OSError as error:
-    print("OSError", error)
-"""
-
-
-@pytest.mark.skipif(find_spec("tantivy") is None or os.name != "posix", reason="tantivy is not installed")
-@pytest.mark.parametrize("size", [10, 150, 600])
-def test_tantivy_on_a_full_disk_is_an_error_of_the_system(size: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _TANTIVY, str(tmp_path), str(size)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stdout[:16]) == (0, "OSError tantivy:"), done.stderr[-500:]
 
 
 @pytest.mark.skipif(not _MOUNTS, reason="only root may mount a small file system")

@@ -9,13 +9,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 from indexer.build import BuildOptions, build_index
 from indexer.errors import IndexNotFound
 from indexer.generations.commit import rebuild
-from indexer.lexical.engines import LEXICAL_ENGINES
 from search_app.engine import SearchEngine
 from tests.faults import child, power
 from tests.faults.ledger import Ledger, count
@@ -25,8 +23,6 @@ KILLS = count("kills", 15, 600)
 _AFRESH = count("kills_of_one_archive", 8, 15)
 """After so many kills an archive is begun anew, so that the first run of one is killed too."""
 _COMMANDS = ("index", "index", "index", "prune", "rebuild")
-_ENGINES = [name for name in LEXICAL_ENGINES if find_spec(name)]
-"""A rebuild changes from one to the other now and then."""
 _LONGEST_DELAY = 0.03
 """Seconds between a step and a kill at a random moment."""
 _Sweep = tuple[dict[str, int], dict[str, int]]
@@ -89,7 +85,7 @@ class Killing:
         return f"{where}, finished: {wrong}" if wrong else ""
 
     def _arguments(self, kind: str) -> list[str]:
-        given = ["rebuild", "--lexical", self.world.chance.choice(_ENGINES)]
+        given = ["rebuild"]
         if kind != "rebuild":
             given = ["index", str(self.world.sources), "--prune", "--encoder", self.encoder]
         return [*given, "--index-dir", str(self.index_dir)]

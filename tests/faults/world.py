@@ -16,7 +16,7 @@ import numpy as np
 
 from indexer.article import content_hash
 from indexer.generations.manifest import current_generation, read_current
-from indexer.lexical.protocol import Atom
+from indexer.lexical.bm25 import Atom
 from indexer.readers.fields import article_from_record
 from indexer.store.database import STORE_FILE, Store
 from indexer.text.analysis import terms

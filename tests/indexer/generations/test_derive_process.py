@@ -22,8 +22,8 @@ from indexer.generations.commit import rebuild
 from indexer.generations.derive_process import Part, parts_of
 from indexer.generations.manifest import current_generation, generation_folder
 from indexer.generations.near_duplicate_groups import NearDuplicates
-from indexer.lexical.protocol import Atom
-from indexer.lexical.whoosh_index import WhooshIndex
+from indexer.lexical.bm25 import Atom
+from indexer.lexical.index import LexicalIndex
 from indexer.system.child_process import running
 from tests.archive import Archive, story
 
@@ -51,7 +51,7 @@ def content(index_dir: Path) -> dict[str, Any]:
     """What the derived files of the newest generation say, whatever segments they are in."""
     folder = generation_folder(index_dir, current_generation(index_dir))
     catalogue = Catalogue.load(folder)
-    index = WhooshIndex(folder / "lexical", catalogue)
+    index = LexicalIndex(folder / "lexical", catalogue)
     terms = sorted(index.vocabulary())
     return {
         "docs": catalogue.docs.tolist(),
@@ -114,7 +114,7 @@ def test_damage_that_a_process_meets_is_one_sentence(built: Archive) -> None:
 def test_a_process_that_fails_is_one_sentence(tmp_path: Path) -> None:
     missing = tmp_path / "store.sqlite"
     with (
-        parts_of(range(9), missing, "whoosh", tmp_path / "parts", "1") as parts,
+        parts_of(range(9), missing, tmp_path / "parts", "1") as parts,
         pytest.raises(ConcordError, match=r"failed \(exit code 1: .*no index in"),
     ):
         parts[0].wait()
@@ -149,10 +149,9 @@ def test_nothing_is_left_of_an_interrupted_update(built: Archive, monkeypatch: p
     assert [path.name for path in (built.index_dir / "generations").iterdir()] == ["00000001"]
 
 
-@pytest.mark.parametrize(("docs", "engine"), [(range(5), "whoosh"), (range(90), "tantivy")])
 @pytest.mark.usefixtures("several")
-def test_what_is_not_worth_it_starts_no_process(docs: range, engine: str, tmp_path: Path) -> None:
-    with parts_of(docs, tmp_path / "store.sqlite", engine, tmp_path / "parts", "1") as parts:
+def test_what_is_not_worth_it_starts_no_process(tmp_path: Path) -> None:
+    with parts_of(range(5), tmp_path / "store.sqlite", tmp_path / "parts", "1") as parts:
         assert parts == []
     assert not (tmp_path / "parts").exists()
 
@@ -169,7 +168,7 @@ def test_a_process_runs_nothing_that_lies_in_the_current_folder(
         running("indexer.generations.derive_process", output=errors, errors=errors) as child,
     ):
         assert child.wait() == 1
-    assert "_main() missing 4" in (tmp_path / "errors").read_text()
+    assert "_main() missing 3" in (tmp_path / "errors").read_text()
     assert not marker.exists()
 
 

@@ -10,8 +10,9 @@ from rank_bm25 import BM25Okapi
 
 from indexer.article import Article
 from indexer.catalogue import Catalogue
-from indexer.lexical.protocol import TITLE_WEIGHT, Atom, B, Bm25, LexicalUpdate, bm25_idf
-from indexer.lexical.whoosh_index import WhooshIndex, update_whoosh
+from indexer.lexical.bm25 import TITLE_WEIGHT, Atom, B, Bm25, bm25_idf
+from indexer.lexical.index import LexicalIndex
+from indexer.lexical.writing import LexicalUpdate, update_lexical
 from indexer.text.analysis import terms
 
 K1 = 1.2
@@ -47,7 +48,7 @@ def catalogue() -> Catalogue:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lexical")
-    update_whoosh(
+    update_lexical(
         LexicalUpdate(folder, None, catalogue=catalogue(), added=list(enumerate(ARTICLES, 1)), removed=[], name="1")
     )
     return folder
@@ -65,7 +66,7 @@ def reference(parameters: Bm25) -> BM25Okapi:
 @pytest.mark.parametrize("parameters", [Bm25(), Bm25(k1=0.9, b=0.4), Bm25(k1=2.0, b=1.0, title_weight=1)])
 @pytest.mark.parametrize("query", QUERIES)
 def test_scores_agree_with_rank_bm25(folder: Path, parameters: Bm25, query: str) -> None:
-    index = WhooshIndex(folder, catalogue(), parameters)
+    index = LexicalIndex(folder, catalogue(), parameters)
     mine = index.score([Atom(word) for word in query.split()]).bm25(EVERY)
     theirs = reference(parameters).get_scores(terms(query))
     assert theirs.max() > 0
@@ -78,22 +79,22 @@ def test_the_defaults_are_those_of_the_product() -> None:
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_no_score_reaches_the_bound(folder: Path, query: str) -> None:
-    scores = WhooshIndex(folder, catalogue()).score([Atom(word) for word in query.split()])
+    scores = LexicalIndex(folder, catalogue()).score([Atom(word) for word in query.split()])
     assert 0 < scores.bm25(EVERY).max() < scores.bound
 
 
 def test_an_article_that_repeats_the_query_comes_near_the_bound(tmp_path: Path) -> None:
     articles = [Article("x", "", "tariff dispute " * 500), Article("y", "", "A quiet day at the lake.")]
     rows = Catalogue.build((doc, None, None, None, None) for doc in (1, 2))
-    update_whoosh(
+    update_lexical(
         LexicalUpdate(tmp_path, None, catalogue=rows, added=list(enumerate(articles, 1)), removed=[], name="1")
     )
-    scores = WhooshIndex(tmp_path, rows).score([Atom("tariff"), Atom("dispute")])
+    scores = LexicalIndex(tmp_path, rows).score([Atom("tariff"), Atom("dispute")])
     assert scores.bm25(np.array([0]))[0] > 0.99 * scores.bound
 
 
 def test_words_that_no_article_holds_raise_the_bound_and_lower_the_coverage(folder: Path) -> None:
-    index = WhooshIndex(folder, catalogue())
+    index = LexicalIndex(folder, catalogue())
     known, unknown = index.score([Atom("harbour")]), index.score([Atom("harbour"), Atom("zeppelin")])
     np.testing.assert_array_equal(known.bm25(EVERY), unknown.bm25(EVERY))
     assert unknown.bound > 2 * known.bound

@@ -25,10 +25,11 @@ from indexer.article import Article
 from indexer.catalogue import Catalogue
 from indexer.errors import IndexDamaged
 from indexer.lexical import whoosh_postings
-from indexer.lexical.protocol import Atom, LexicalUpdate
-from indexer.lexical.whoosh_index import WhooshIndex, update_whoosh
+from indexer.lexical.bm25 import Atom
+from indexer.lexical.index import LexicalIndex
 from indexer.lexical.whoosh_pool import _Columns
 from indexer.lexical.whoosh_safety import load, loads
+from indexer.lexical.writing import LexicalUpdate, update_lexical
 from indexer.text.analysis import index_words
 
 CATALOGUE = Catalogue.build((doc, None, None, None, None) for doc in (1, 2, 3))
@@ -52,20 +53,20 @@ class Bomb:
 def made(folder: Path) -> Path:
     """A new index of the articles."""
     folder.mkdir()
-    update_whoosh(LexicalUpdate(folder, None, catalogue=CATALOGUE, added=ARTICLES, removed=(), name="1"))
+    update_lexical(LexicalUpdate(folder, None, catalogue=CATALOGUE, added=ARTICLES, removed=(), name="1"))
     return folder
 
 
 def updated(folder: Path, into: Path) -> Path:
     """The same without the first one, but with another."""
     into.mkdir()
-    update_whoosh(LexicalUpdate(into, folder, catalogue=LATER, added=[FOURTH], removed=ARTICLES[:1], name="2"))
+    update_lexical(LexicalUpdate(into, folder, catalogue=LATER, added=[FOURTH], removed=ARTICLES[:1], name="2"))
     return into
 
 
 def searched(folder: Path) -> None:
     """Read what there is to be read."""
-    index = WhooshIndex(folder, CATALOGUE)
+    index = LexicalIndex(folder, CATALOGUE)
     index.match(Atom("harbour ferry", phrase=True))
     index.vocabulary()
 
@@ -76,13 +77,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_an_index_of_our_own_opens_and_answers(folder: Path) -> None:
-    index = WhooshIndex(folder, CATALOGUE)
+    index = LexicalIndex(folder, CATALOGUE)
     assert index.match(Atom("only2")).tolist() == [False, True, False]
     assert index.match(Atom("harbour ferry", phrase=True)).all()
 
 
 def test_an_updated_index_with_deletions_opens(folder: Path, tmp_path: Path) -> None:
-    index = WhooshIndex(updated(folder, tmp_path / "next"), LATER)
+    index = LexicalIndex(updated(folder, tmp_path / "next"), LATER)
     assert index.match(Atom("quay")).tolist() == [False, False, True]
     assert index.match(Atom("harbour ferry", phrase=True)).tolist() == [True, True, False]
 
@@ -107,7 +108,7 @@ def test_a_foreign_schema_is_not_read(
     monkeypatch.setattr(whoosh.index, "pickle", SimpleNamespace(dumps=dumps, PicklingError=pickle.PicklingError))
     TOC(found.schema, found.segments, 9).write(storage, "MAIN")
     monkeypatch.undo()
-    assert WhooshIndex(folder, CATALOGUE).match(Atom("harbour ferry", phrase=True)).all()
+    assert LexicalIndex(folder, CATALOGUE).match(Atom("harbour ferry", phrase=True)).all()
     assert not (tmp_path / "exploded").exists()
 
 
@@ -121,7 +122,7 @@ def test_foreign_segments_run_nothing(
     TOC(found.schema, [*found.segments, Bomb(tmp_path / "exploded")], 9).write(storage, "MAIN")
     monkeypatch.undo()
     with pytest.raises(IndexDamaged, match="concord rebuild"):
-        WhooshIndex(folder, CATALOGUE)
+        LexicalIndex(folder, CATALOGUE)
     assert not (tmp_path / "exploded").exists()
 
 
@@ -135,7 +136,7 @@ def test_a_segment_states_nothing_but_its_files_and_articles(folder: Path, name:
     setattr(found.segments[0], name, value)
     TOC(found.schema, found.segments, 9).write(storage, "MAIN")
     with pytest.raises(IndexDamaged, match="concord rebuild"):
-        WhooshIndex(folder, CATALOGUE)
+        LexicalIndex(folder, CATALOGUE)
 
 
 def test_a_segment_lies_in_the_folder_of_its_index(folder: Path, tmp_path: Path) -> None:
@@ -145,7 +146,7 @@ def test_a_segment_lies_in_the_folder_of_its_index(folder: Path, tmp_path: Path)
     found.segments[0].segid = f"x/../../elsewhere/{terms.stem}"
     TOC(found.schema, found.segments, 9).write(storage, "MAIN")
     with pytest.raises(IndexDamaged, match="is no segment of Concord's"):
-        WhooshIndex(folder, CATALOGUE)
+        LexicalIndex(folder, CATALOGUE)
 
 
 def test_methods_that_a_segment_states_are_not_called(folder: Path) -> None:
@@ -153,7 +154,7 @@ def test_methods_that_a_segment_states_are_not_called(folder: Path) -> None:
     found = TOC.read(storage, "MAIN")
     vars(found.segments[0]).update(codec=defaultdict, segment_id=defaultdict, doc_count_all=defaultdict)
     TOC(found.schema, found.segments, 9).write(storage, "MAIN")
-    assert WhooshIndex(folder, CATALOGUE).match(Atom("harbour ferry", phrase=True)).all()
+    assert LexicalIndex(folder, CATALOGUE).match(Atom("harbour ferry", phrase=True)).all()
 
 
 def test_a_pickle_changes_no_class_that_it_names(folder: Path) -> None:
@@ -161,7 +162,7 @@ def test_a_pickle_changes_no_class_that_it_names(folder: Path) -> None:
     planted = b"cwhoosh.codec.whoosh3\nW3Segment\n(N(dVsegid\nVx\nstb."
     assert loads(planted).segid == "x"
     assert not hasattr(loads(b"cwhoosh.codec.whoosh3\nW3Segment\n."), "segid")
-    assert WhooshIndex(folder, CATALOGUE).match(Atom("harbour ferry", phrase=True)).all()
+    assert LexicalIndex(folder, CATALOGUE).match(Atom("harbour ferry", phrase=True)).all()
 
 
 @pytest.mark.parametrize("part", ["header", "block"])
@@ -173,7 +174,7 @@ def test_foreign_postings_run_nothing(tmp_path: Path, part: str, monkeypatch: py
     monkeypatch.setattr(whoosh.codec.whoosh3, "dumps", dumps)
     folder = made(tmp_path / "lexical")
     monkeypatch.undo()
-    index = WhooshIndex(folder, CATALOGUE)
+    index = LexicalIndex(folder, CATALOGUE)
     with pytest.raises((pickle.UnpicklingError, CorruptIndexError)):
         index.match(Atom("harbour ferry", phrase=True))
     with pytest.raises((pickle.UnpicklingError, CorruptIndexError)):
@@ -195,7 +196,7 @@ def test_a_foreign_list_of_terms_runs_nothing(folder: Path, tmp_path: Path, part
         writer.add(key, inlined if part == "postings" else value)
     writer.close()
     with pytest.raises((ValueError, IndexDamaged)):
-        WhooshIndex(folder, CATALOGUE).match(Atom("harbour ferry", phrase=True))
+        LexicalIndex(folder, CATALOGUE).match(Atom("harbour ferry", phrase=True))
     with pytest.raises((ValueError, pickle.UnpicklingError)):
         updated(folder, tmp_path / "next")
     assert not (tmp_path / "exploded").exists()
@@ -210,10 +211,10 @@ def test_stored_fields_that_are_planted_are_never_read(folder: Path, tmp_path: P
         following = tmp_path / f"after{number}"
         following.mkdir()
         added = [(number, Article(f"a{number}", "More", "harbour ferry"))]
-        update_whoosh(LexicalUpdate(following, folder, catalogue=catalogue, added=added, removed=(), name=f"{number}"))
+        update_lexical(LexicalUpdate(following, folder, catalogue=catalogue, added=added, removed=(), name=f"{number}"))
         folder = following
     assert len(list(folder.glob("*.trm"))) < 21  # so some were merged
-    assert WhooshIndex(folder, catalogue).match(Atom("harbour ferry", phrase=True)).all()
+    assert LexicalIndex(folder, catalogue).match(Atom("harbour ferry", phrase=True)).all()
     assert not (tmp_path / "exploded").exists()
 
 
@@ -230,7 +231,7 @@ def test_a_pickle_in_the_place_of_any_file_runs_nothing(folder: Path, tmp_path: 
                 shutil.rmtree(tmp_path / "next", ignore_errors=True)
         path.write_bytes(sound)
     assert not (tmp_path / "exploded").exists()
-    assert WhooshIndex(folder, CATALOGUE).match(Atom("harbour ferry", phrase=True)).all()
+    assert LexicalIndex(folder, CATALOGUE).match(Atom("harbour ferry", phrase=True)).all()
 
 
 @pytest.mark.parametrize("opened", [loads, lambda data: load(io.BytesIO(data))])

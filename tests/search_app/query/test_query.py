@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from indexer.lexical.protocol import Atom
+from indexer.lexical.bm25 import Atom
 from search_app.query.parsed import (
     Filters,
     ParsedQuery,
