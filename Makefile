@@ -12,15 +12,18 @@ ARTICLES ?=
 INDEX ?=
 OPTIONS ?=
 FUZZ_SECONDS ?= 180
+# Every worker loads torch, so many of them gain little; one that has done its share takes some of another's.
+ON_ALL_CORES := -n auto --maxprocesses 8 --dist worksteal
 MEASURED = $(if $(INDEX),--index-dir $(INDEX),$(if $(ARTICLES),--articles $(ARTICLES))) $(OPTIONS)
 
-.PHONY: help demo serve test lint contract faults fuzz bench-overload bench-cold bench-index bench-query bench-serve bench-scale bench-peers bench-vectors bench-durability clean
+.PHONY: help demo serve test quick lint contract faults fuzz bench-overload bench-cold bench-index bench-query bench-serve bench-scale bench-peers bench-vectors bench-durability clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    install, index the sample archive, answer one query"
 	@echo "make serve   serve the search page of the index in $(INDEX_DIR)"
 	@echo "make test    install, run all tests and checks"
+	@echo "make quick   install, run the tests that take no more than a moment"
 	@echo "make faults          kill, damage and fill up indexes at length, and see what survives"
 	@echo "make fuzz            fuzz readers and query language, FUZZ_SECONDS=180 for each of ten targets"
 	@echo "make contract        try the HTTP API against its OpenAPI document, for minutes"
@@ -70,7 +73,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.tables --check
 
 test: $(VENV)/.installed-dev lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(ON_ALL_CORES)
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not slow and not browser'
 
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fuzz]'

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from indexer.encoders.compiled import CACHE_VARIABLE
+from indexer.encoders.spec import DEFAULT_ENCODER
 from tests.archive import Archive
+from tests.once import made_once
 from tests.tiny_encoder import export_once, save_word_encoder
 
 # What tests compile is no business of this user's own cache; workers of one run share it.
@@ -23,13 +25,25 @@ settings.load_profile("concord")
 @pytest.fixture(scope="session")
 def word_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a sentence-transformers model that knows words and nothing else; it encodes in no time."""
-    return save_word_encoder(tmp_path_factory.mktemp("models") / "words")
+    return made_once(tmp_path_factory, "words", save_word_encoder)
 
 
 @pytest.fixture(scope="session")
-def word_export(word_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def torch_loaded() -> None:
+    """With torch in this process, an encoder is loaded here; without it, a new index starts a process to export it."""
+    import sentence_transformers  # noqa: F401
+
+
+@pytest.fixture(scope="session")
+def word_export(torch_loaded: None, word_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `encoders` folder of an index made with `word_encoder`, to be copied where exporting anew would take long."""
-    return export_once(str(word_encoder), tmp_path_factory.mktemp("word_export"))
+    return made_once(tmp_path_factory, "word-export", lambda folder: export_once(str(word_encoder), folder))
+
+
+@pytest.fixture(scope="session")
+def bundled_export(torch_loaded: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `encoders` folder of an index made with the bundled encoder."""
+    return made_once(tmp_path_factory, "bundled-export", lambda folder: export_once(DEFAULT_ENCODER, folder))
 
 
 @pytest.fixture

@@ -20,6 +20,12 @@ def ledger(request: pytest.FixtureRequest) -> Callable[[str], Ledger]:
     return opened
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if LEDGERS:
         terminalreporter.section("fault suite")

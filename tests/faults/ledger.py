@@ -1,4 +1,5 @@
-"""What the fault suite tried, what was survived, what was found; printed when the tests are over."""
+"""What the fault suite tried, what was survived, what was found; printed when the tests are over, but for `make test`,
+whose workers do not tell."""
 
 from __future__ import annotations
 

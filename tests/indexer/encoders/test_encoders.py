@@ -35,6 +35,7 @@ from search_app.snapshot import encoders
 from tests.archive import Archive, counts, ranked, story
 from tests.tiny_encoder import export_once, save_model
 
+pytestmark = pytest.mark.slow
 TEXTS = [
     "The ferry sails again from Friday.",
     "A chest of 1720 with brass locks is the new heart of the shipwreck museum. Divers raised it from the basin.",

@@ -125,6 +125,7 @@ def test_rankings_that_do_not_fit_the_store_are_found(built: Archive, archive: A
     assert parts(built) == ["vectors"]
 
 
+@pytest.mark.slow
 def test_a_check_beside_a_writer_finds_nothing(built: Archive) -> None:
     failures: list[object] = []
     stop = threading.Event()

@@ -26,7 +26,7 @@ from indexer.generations.manifest import current_generation, generation_folder, 
 from indexer.store import schema as store_schema
 from indexer.store.database import Store
 from search_app.engine import SearchEngine
-from tests.archive import Archive, counts, story
+from tests.archive import Archive, counts, ranked, story
 
 WORDS = ("amber", "basalt", "copper", "diamond", "emerald")
 
@@ -42,7 +42,10 @@ def built(archive: Archive) -> Archive:
 
 
 def answers(archive: Archive) -> dict[tuple[str, str], list[str]]:
-    return {(word, mode): archive.ids(word, mode) for word in WORDS for mode in ("lexical", "semantic", "hybrid")}
+    with archive.open() as engine:
+        return {
+            (word, mode): ranked(engine, word, mode) for word in WORDS for mode in ("lexical", "semantic", "hybrid")
+        }
 
 
 @contextmanager
@@ -60,6 +63,7 @@ def derived_files(archive: Archive) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and "LOCK" not in path.name)
 
 
+@pytest.mark.slow
 def test_every_derived_file_is_missed_when_it_is_gone_or_cut_short_and_rebuilt(
     built: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +269,7 @@ def test_what_is_stored_answers_when_all_else_is_gone(built: Archive, monkeypatc
     assert built.ids("amber") == ["amber"]
 
 
+@pytest.mark.slow
 def test_size_stays_bounded_over_many_updates(archive: Archive) -> None:
     for number in range(12):
         archive.write_lines("news.jsonl", [story("a", f"amber {number}"), story("b", "basalt")])
@@ -371,6 +376,7 @@ def test_a_dead_writer_frees_its_lock(built: Archive, holder: subprocess.Popen[s
     assert not (built.index_dir / "writer.json").exists()
 
 
+@pytest.mark.slow
 def test_readers_see_whole_generations_while_a_writer_switches(archive: Archive) -> None:
     """Article 'clock' says in title and text which generation it is of; 'even' is there in even generations only."""
 

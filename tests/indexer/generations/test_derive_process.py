@@ -67,6 +67,7 @@ def segments(index_dir: Path) -> int:
     return len(list((folder / "lexical").glob("MAIN_*.trm")))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("several")
 def test_several_processes_derive_what_one_does(built: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     rebuild(built.index_dir)
@@ -81,6 +82,7 @@ def test_several_processes_derive_what_one_does(built: Archive, monkeypatch: pyt
     assert apart["groups"][-1] == apart["groups"][-2]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("several")
 def test_a_large_update_of_an_index_that_is_there(built: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     built.write_lines("news.jsonl", [story(f"s{n}", f"new {word}") for n, word in enumerate(WORDS[1:])])
@@ -98,6 +100,7 @@ def test_a_large_update_of_an_index_that_is_there(built: Archive, monkeypatch: p
     assert check_index(built.index_dir).problems == ()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("several")
 def test_damage_that_a_process_meets_is_one_sentence(built: Archive) -> None:
     store = sqlite3.connect(built.index_dir / "store.sqlite")
@@ -138,6 +141,7 @@ def test_what_a_process_could_say_of_its_end(left: str, kind: type[Exception], r
         Part(tmp_path, ended).wait()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("several")
 def test_nothing_is_left_of_an_interrupted_update(built: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:

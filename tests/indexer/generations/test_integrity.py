@@ -172,6 +172,7 @@ def test_after_a_run_the_store_needs_no_log(built: Archive) -> None:
     assert counts(built.index()) == {"unchanged": 5}
 
 
+@pytest.mark.slow
 def test_the_store_gives_back_what_went(built: Archive) -> None:
     long = [story(f"long{n}", f"slate {'granite ' * 2000}{n}") for n in range(20)]
     built.write_lines("long.jsonl", long)

@@ -123,6 +123,7 @@ def test_groups_through_updates_deletes_and_a_rebuild(archive: Archive) -> None:
     assert groups_of(archive.index_dir) == set()
 
 
+@pytest.mark.slow
 def test_the_same_groups_at_once_and_one_by_one(monkeypatch: pytest.MonkeyPatch, archive: Archive) -> None:
     texts = [FIRST, RATING.format("Upland Rail"), UPDATE, "", "", RATING.format("Upland Rail") + " It said no more."]
     articles = [Article(id=str(n), title="T", text=text, origin=str(n)) for n, text in enumerate(texts)]
@@ -151,6 +152,7 @@ def test_a_chain_of_a_hundred_thousand_is_one_group(order: int) -> None:
     assert not _groups(docs, pairs).any()
 
 
+@pytest.mark.slow
 def test_many_equal_texts_are_one_group(archive: Archive) -> None:
     archive.write_lines("a.jsonl", [{"id": str(n), "title": "T", "text": FIRST} for n in range(300)])
     archive.index()

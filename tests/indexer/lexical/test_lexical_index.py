@@ -127,6 +127,7 @@ def test_bm25_agrees_with_the_formula_through_updates_and_deletes(corpus: Corpus
     assert max(segments) > 1
 
 
+@pytest.mark.slow
 def test_segments_are_merged(corpus: Corpus) -> None:
     rng = np.random.default_rng(8)
     most = 0
@@ -255,6 +256,7 @@ def test_the_best_are_the_best_of_all_in_the_order_of_their_scores(corpus: Corpu
         np.testing.assert_allclose(covered[most], np.sort(covered)[::-1][: len(most)], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_best_are_found_through_many_small_updates(corpus: Corpus) -> None:
     rng = np.random.default_rng(10)
     index = corpus.update({doc: article(doc, rng) for doc in range(1, 3001)})

@@ -245,6 +245,7 @@ def test_every_text_with_a_word_has_itself_as_a_phrase(text: str) -> None:
     assert phrase_is_in(text, f"before {text} after") == bool(analyse(text, keep_stop_words=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["a" * 1_000_000, "a-" * 50_000, "a." * 50_000, "1,000," * 50_000, "e\u0301" * 50_000])
 def test_long_garbage_is_answered_with_short_terms(text: str) -> None:
     assert max(len(token.term) for token in index_tokens(text)) <= 65

@@ -90,6 +90,7 @@ def test_a_sentence_without_clauses_is_divided_between_words() -> None:
     assert all(set(text[p.start : p.end].split()) == {"word"} for p in passages)
 
 
+@pytest.mark.slow
 def test_a_word_of_ten_megabytes_is_cut_by_characters(word_pieces: CountTokens) -> None:
     text = "x" * 10_000_000
     passages = cut(article(text), count_tokens=word_pieces, window=256, overlap=0)

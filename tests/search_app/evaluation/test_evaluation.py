@@ -136,6 +136,7 @@ def test_the_significance_test_tells_noise_from_difference() -> None:
     assert p_value(base, base + 0.1 + noise) == pytest.approx(p_value(base + 0.1 + noise, base))
 
 
+@pytest.mark.slow
 def test_the_table_and_the_json_agree(collection: Path, cache: Path) -> None:
     table = run(collection, "--cache-dir", cache, "--measure", "RR@10", "--measure", "P@1")
     values = json.loads(run(collection, "--cache-dir", cache, "--measure", "RR@10", "--measure", "P@1", "--json"))
@@ -149,6 +150,7 @@ def test_the_table_and_the_json_agree(collection: Path, cache: Path) -> None:
     assert values["settings"][values["baseline"]]["p"] is None
 
 
+@pytest.mark.slow
 def test_an_unchanged_index_is_used_again_and_a_changed_corpus_is_not(collection: Path, tmp_path: Path) -> None:
     from indexer.build import BuildOptions
 
@@ -164,6 +166,7 @@ def test_an_unchanged_index_is_used_again_and_a_changed_corpus_is_not(collection
     assert prepared_index(changed, tmp_path, BuildOptions()) != first
 
 
+@pytest.mark.slow
 def test_changed_code_makes_the_derived_indexes_new_without_encoding(collection: Path, tmp_path: Path) -> None:
     from indexer.build import BuildOptions
     from indexer.generations.manifest import current_generation
@@ -177,6 +180,7 @@ def test_changed_code_makes_the_derived_indexes_new_without_encoding(collection:
     assert max(encoded) == 0
 
 
+@pytest.mark.slow
 def test_a_cached_index_of_another_version_is_made_anew(collection: Path, tmp_path: Path) -> None:
     from indexer.build import BuildOptions
     from search_app.engine import SearchEngine
@@ -189,6 +193,7 @@ def test_a_cached_index_of_another_version_is_made_anew(collection: Path, tmp_pa
     assert SearchEngine.open(folder).status().articles == len(ARTICLES)
 
 
+@pytest.mark.slow
 def test_runs_and_per_query_files_are_written(collection: Path, cache: Path, tmp_path: Path) -> None:
     run(collection, "--cache-dir", cache, "--run-dir", tmp_path / "runs", "--per-query", tmp_path / "queries.tsv")
     lines = (tmp_path / "runs" / "tiny.hybrid.run").read_text("utf-8").splitlines()
@@ -207,6 +212,7 @@ def test_blanks_in_ids_do_not_break_a_run_file(tmp_path: Path) -> None:
     assert (tmp_path / "x.run").read_text("utf-8") == "q_1 Q0 an_id 1 0.5 t\n"
 
 
+@pytest.mark.slow
 def test_operators_in_queries_are_text_unless_asked_for(tmp_path: Path, cache: Path) -> None:
     folder = write(tmp_path / "quoted")
     quoted = {"q1": '"no such phrase anywhere" ferry', "q2": "wheat", "q3": "tram", "q4": "warehouse"}
@@ -218,6 +224,7 @@ def test_operators_in_queries_are_text_unless_asked_for(tmp_path: Path, cache: P
     assert (plain_text["unanswered"], operators["unanswered"]) == (0, 1)
 
 
+@pytest.mark.slow
 def test_off_topic_queries_are_counted(collection: Path, cache: Path, tmp_path: Path) -> None:
     (tmp_path / "off.txt").write_text("best pizza dough recipe\n\nferry passengers in fog\n", "utf-8")
     found = json.loads(run(collection, "--cache-dir", cache, "--off-topic", tmp_path / "off.txt", "--json"))
@@ -226,6 +233,7 @@ def test_off_topic_queries_are_counted(collection: Path, cache: Path, tmp_path: 
     assert load_queries(collection) == QUERIES
 
 
+@pytest.mark.slow
 def test_floors_that_drop_relevant_articles_are_reported(collection: Path, cache: Path) -> None:
     from indexer.build import BuildOptions
 
@@ -236,6 +244,7 @@ def test_floors_that_drop_relevant_articles_are_reported(collection: Path, cache
     assert (hybrid.reachable, hybrid.dropped, hybrid.unanswered) == (1, 1, 1)
 
 
+@pytest.mark.slow
 def test_varied_settings_run_beside_the_products(collection: Path, cache: Path) -> None:
     found = json.loads(
         run(collection, "--cache-dir", cache, "--json", "--vary", "dense_weight=0,1", "--vary", "scale=min-max:0.5")
@@ -252,6 +261,7 @@ def test_what_cannot_be_varied_is_refused(changes: str) -> None:
         varied(changes)
 
 
+@pytest.mark.slow
 def test_pairs_are_judged_among_the_articles_of_all_pairs(tmp_path: Path, cache: Path) -> None:
     pairs = [
         {

@@ -31,6 +31,8 @@ KEYED = f"""
 key = {{ api_key = "{KEY}" }}
 """
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def _running(engine: Engine, settings: WebSettings) -> Iterator[str]:

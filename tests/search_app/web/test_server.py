@@ -129,6 +129,7 @@ def _status(address: str) -> int | None:
         return None
 
 
+@pytest.mark.slow
 def test_running_requests_finish_after_sigterm_and_new_ones_are_sent_away() -> None:
     with _slow_server(60) as (process, url), ThreadPoolExecutor(1) as client:
         running = client.submit(_status, f"{url}api/v1/search?q=slow")
@@ -146,6 +147,7 @@ def test_running_requests_finish_after_sigterm_and_new_ones_are_sent_away() -> N
         assert _line(process) == "Stopped."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("drain_seconds", "signals"), [(0.3, 1), (60, 2)])
 def test_a_request_without_end_does_not_keep_the_server(drain_seconds: float, signals: int) -> None:
     with _slow_server(drain_seconds) as (process, url), ThreadPoolExecutor(1) as client:
