@@ -22,7 +22,7 @@ LIBRARY = ROOT / "docs" / "library.md"
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SCORE = re.compile(r"\d+\.\d+")
 _TOTAL = re.compile(r"(?<= of )\d+(?=, hybrid)")
-_PRINTED = "#> "
+_PRINTED = "# -> "
 
 
 def _values(option: Option) -> str:
