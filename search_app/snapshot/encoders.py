@@ -9,7 +9,7 @@ from pathlib import Path
 from indexer.encoders.carried import encoder_folder
 from indexer.encoders.exported import ExportedEncoder, is_runnable
 from indexer.encoders.spec import Encoder, named_by_index
-from indexer.errors import ConcordError, IndexDamaged, IndexMismatch, UsageError
+from indexer.errors import ConcordError, EncoderError, IndexDamaged, IndexMismatch, UsageError
 from indexer.generations.manifest import Manifest
 
 __all__ = ["QueryEncoders", "carries_runnable"]
@@ -79,7 +79,14 @@ class QueryEncoders:
         from indexer.encoders.original import TorchEncoder
 
         spec = manifest.encoder
-        encoder = TorchEncoder(named_by_index(spec.name, self._index_dir))
+        name = named_by_index(spec.name, self._index_dir)
+        try:
+            encoder = TorchEncoder(name)
+        except ModuleNotFoundError as error:
+            raise EncoderError(
+                f"The encoder '{name}' could not be exported, so its queries are read by torch, and '{error.name}' is "
+                "not installed here: install Concord with all that it depends on."
+            ) from error
         if not encoder.spec.same_vectors(spec):
             raise IndexMismatch(
                 f"The encoder '{spec.name}' on this machine is not the one that the index was made with "

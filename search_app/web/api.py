@@ -30,11 +30,24 @@ def api_blueprint(site: Site) -> Blueprint:
     """The API of a site; every error below it, an unknown address and a wrong method too, is problem+json."""
     api = Blueprint("api", __name__)
     use_article_ids(api)
+    _add_answers(api, site)
+    _add_operations(api, site)
+
+    def unknown(rest: str) -> Response:
+        raise NotFound
+
+    get_only(api, "/api/<path:rest>", unknown, "unknown")
+    api.register_error_handler(ConcordError, _problem)
+    api.register_error_handler(HTTPException, _problem)
+    return api
+
+
+def _add_answers(api: Blueprint, site: Site) -> None:
+    """What the engine answers."""
 
     def search() -> Response:
         params = read_search(site.settings, request.args)
-        results = site.ask(lambda engine: engine.answer(params.q, params))
-        return json_response(results.to_dict())
+        return json_response(site.ask(lambda engine: engine.answer(params.q, params)).to_dict())
 
     def article(article_id: str) -> Response:
         return json_response(article_to_json(site.ask(lambda engine: find_by_id(article_id, engine.article))))
@@ -52,16 +65,25 @@ def api_blueprint(site: Site) -> Blueprint:
         found = site.ask(lambda engine: engine.status())
         return json_response(status_to_json(found if g.concord_local else _for_strangers(found)))
 
-    def health() -> Response:
-        if site.draining:
-            raise Draining("This server is about to stop.")
-        # Open or raising, nothing else: a health check has to stay cheap.
-        return json_response(Health(status="stale" if site.engine.stale else "ready").model_dump())
+    get_only(api, f"{ROOT}/search", search, "search")
+    get_only(api, f"{ROOT}/articles/<article_id:article_id>", article, "article")
+    get_only(api, f"{ROOT}/articles/<article_id:article_id>/related", related, "related")
+    get_only(api, f"{ROOT}/status", status, "status")
+
+
+def _add_operations(api: Blueprint, site: Site) -> None:
+    """What tells programs about the API, and those who run the site how it fares."""
 
     def openapi() -> Response:
         here = url_for(f"{request.blueprint}.openapi")
         base = here.removesuffix(f"{ROOT}/openapi.json")
         return json_response(document(site.settings, base, site.status_type, keyed=bool(site.keys)))
+
+    def health() -> Response:
+        if site.draining:
+            raise Draining("This server is about to stop.")
+        # Open or raising, nothing else: a health check has to stay cheap.
+        return json_response(Health(status="stale" if site.engine.stale else "ready").model_dump())
 
     def metrics() -> Response:
         rule = site.settings.metrics
@@ -73,21 +95,9 @@ def api_blueprint(site: Site) -> Blueprint:
             site.keys.check(request)
         return Response(site.metrics.text(), content_type=METRICS_TYPE)
 
-    def unknown(rest: str) -> Response:
-        raise NotFound
-
-    get_only(api, f"{ROOT}/search", search, "search")
-    get_only(api, f"{ROOT}/articles/<article_id:article_id>", article, "article")
-    get_only(api, f"{ROOT}/articles/<article_id:article_id>/related", related, "related")
-    get_only(api, f"{ROOT}/status", status, "status")
     get_only(api, f"{ROOT}/openapi.json", openapi, "openapi")
     get_only(api, "/healthz", health, "health")
     get_only(api, "/metrics", metrics, "metrics")
-    get_only(api, "/api/<path:rest>", unknown, "unknown")
-
-    api.register_error_handler(ConcordError, _problem)
-    api.register_error_handler(HTTPException, _problem)
-    return api
 
 
 def _problem(error: ConcordError | HTTPException) -> Response:

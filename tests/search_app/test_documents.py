@@ -16,13 +16,14 @@ import indexer
 import search_app
 from indexer import build_index
 from search_app.options import DateLike, Option, Values, all_options
+from search_app.web.site import Engine
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "docs" / "library.md"
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SCORE = re.compile(r"\d+\.\d+")
 _TOTAL = re.compile(r"(?<= of )\d+(?=, hybrid)")
-_PRINTED = "#> "
+_PRINTED = "# -> "
 
 
 def _values(option: Option) -> str:
@@ -53,6 +54,12 @@ def test_every_name_of_both_packages_that_raises_or_is_called_is_told() -> None:
         value = getattr(indexer, name, None) or getattr(search_app, name)
         if isinstance(value, type) and issubclass(value, Exception):
             assert f"`{name}`" in text
+
+
+def test_what_an_engine_of_ones_own_has_is_told() -> None:
+    text = (ROOT / "docs" / "serving.md").read_text("utf-8")
+    for name in (name for name in vars(Engine) if not name.startswith("_")):
+        assert f"`{name}" in text
 
 
 @pytest.fixture(scope="module")

@@ -63,6 +63,22 @@ codes = [client.get(page).status_code for page in pages]
 print(json.dumps([found, articles, codes, sorted(BARRED & {name.partition(".")[0] for name in sys.modules})]))
 """
 
+_ORIGINAL_ENCODER = """
+from dataclasses import replace
+from pathlib import Path
+from indexer.generations.manifest import read_current
+from search_app import EncoderError
+from search_app.snapshot.encoders import QueryEncoders
+
+folder = Path(sys.argv[1])
+manifest = read_current(folder)
+mine = replace(manifest, encoder=replace(manifest.encoder, name="some/model"), query_encoder="torch")
+try:
+    QueryEncoders(folder, threads=1).of(mine)
+except EncoderError as error:
+    print(error)
+"""
+
 _COMMAND = """
 from search_app.cli import main
 main()
@@ -122,3 +138,8 @@ def test_indexing_says_what_it_lacks(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "module 'charset_normalizer' is not installed. Searching and serving do without it" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_index_that_carries_no_encoder_says_what_is_lacking(index_dir: Path) -> None:
+    done = _without(_ORIGINAL_ENCODER, str(index_dir))
+    assert "queries are read by torch, and 'torch' is not installed here" in done.stdout, done.stderr
