@@ -17,6 +17,7 @@ import numpy as np
 from indexer.encoders.batching import BatchEncoder, by_length
 from indexer.encoders.exported import ExportedEncoder
 from indexer.errors import EncoderError
+from indexer.system.cores import usable_cores
 
 __all__ = ["MIN_COSINE", "MIN_GAIN", "Runtime", "candidates", "fastest", "sample"]
 
@@ -86,7 +87,7 @@ def fastest(current: Runtime, others: Sequence[Callable[[], Runtime]], texts: li
 def sample(encoder: BatchEncoder, texts: list[str]) -> list[str]:
     """Some of `texts`, with the lengths of the whole, and enough of them that every core has several batches of the
     exported encoder."""
-    count = _SAMPLE_PER_CORE * (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+    count = _SAMPLE_PER_CORE * usable_cores()
     order = [i for batch in by_length(encoder.count_tokens(texts), 1) for i in batch]
     return [texts[i] for i in order[:: max(1, len(order) // count)]]
 

@@ -25,6 +25,7 @@ from indexer.lexical.engines import can_join, update_lexical
 from indexer.lexical.protocol import LexicalUpdate
 from indexer.store.database import Store
 from indexer.system.child_process import end_with_parent, running
+from indexer.system.cores import usable_cores
 
 __all__ = ["Part", "parts_of"]
 
@@ -81,7 +82,7 @@ def parts_of(docs: Sequence[int], store: Path, engine: str, folder: Path, name: 
 
     No parts where it is not worth it, or the engine's indexes cannot be put together. `name` is that of the update.
     """
-    count = min(_cores(), _MOST, len(docs) // LEAST_ARTICLES) if can_join(engine) else 0
+    count = min(usable_cores(), _MOST, len(docs) // LEAST_ARTICLES) if can_join(engine) else 0
     with ExitStack() as stack:
         parts = []
         for number, share in enumerate(np.array_split(np.array(docs, np.int64), count) if count > 1 else ()):
@@ -93,10 +94,6 @@ def parts_of(docs: Sequence[int], store: Path, engine: str, folder: Path, name: 
             child = stack.enter_context(running(__name__, *arguments, output=errors, errors=errors))
             parts.append(Part(own, child))
         yield parts
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _derive(store_path: Path, engine: str, folder: Path, name: str) -> None:
