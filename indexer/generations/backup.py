@@ -34,7 +34,7 @@ from indexer.generations.manifest import (
     store_files,
     switch_to,
 )
-from indexer.store.damage import damaged_articles
+from indexer.store.damage import check_committed, damaged_articles
 from indexer.store.database import STORE_FILE, Store
 from indexer.system.checksums import FileSum, check_folder, files_below, is_inside, read_sums, sum_bytes, sum_file
 from indexer.system.files import sync_folder, sync_tree, writing
@@ -288,11 +288,7 @@ def _check_store(path: Path, manifest: Manifest, index_dir: Path) -> None:
     with closing(Store(path.parent, name=path.name)) as store:
         if flaws := store.flaws():
             raise IndexDamaged.broken_store(index_dir, flaws[0])
-        committed = store.committed(manifest.generation)
-        if committed is None or committed.token != manifest.store_token:
-            raise IndexDamaged.other_store(index_dir, manifest.generation)
-        if store.contents(manifest.generation) != (committed.articles, committed.digest):
-            raise IndexDamaged.lost_articles(index_dir, committed.articles, manifest.generation)
+        check_committed(store, index_dir, manifest.generation, manifest.store_token)
         for sentence in damaged_articles(store, store.docs(manifest.generation), manifest.encoder.dimension).values():
             raise IndexDamaged(sentence)
 

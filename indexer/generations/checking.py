@@ -29,7 +29,7 @@ from indexer.generations.manifest import (
 )
 from indexer.lexical.bm25 import Atom
 from indexer.lexical.index import LexicalIndex
-from indexer.store.damage import batches, damaged_articles
+from indexer.store.damage import batches, check_contents, check_token, damaged_articles
 from indexer.store.database import Store
 from indexer.system.checksums import broken_files, check_folder
 from indexer.text.analysis import analyse
@@ -166,12 +166,15 @@ def _check_store(folder: Path, manifest: Manifest, store: Store) -> Iterator[str
         more = f" and {len(flaws) - 1:,} more" if len(flaws) > 1 else ""
         yield str(IndexDamaged.broken_store(folder, f"{flaws[0]}{more}"))
         return
-    committed = store.committed(manifest.generation)
-    if committed is None or committed.token != manifest.store_token:
-        yield str(IndexDamaged.other_store(folder, manifest.generation))
+    try:
+        committed = check_token(store, folder, manifest.generation, manifest.store_token)
+    except IndexDamaged as error:
+        yield str(error)
         return
-    if store.contents(manifest.generation) != (committed.articles, committed.digest):
-        yield str(IndexDamaged.lost_articles(folder, committed.articles, manifest.generation))
+    try:
+        check_contents(store, folder, manifest.generation, committed)
+    except IndexDamaged as error:
+        yield str(error)
     yield from damaged_articles(store, store.docs(manifest.generation), manifest.encoder.dimension).values()
 
 

@@ -6,12 +6,13 @@ import contextlib
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from indexer.catalogue import Catalogue
+from indexer.catalogue import Catalogue, Rows
 from indexer.encoders.carried import carried_encoder, encoder_folder
 from indexer.encoders.for_passages import prepare_encoder
 from indexer.encoders.recipe import Recipe
@@ -33,7 +34,7 @@ from indexer.generations.manifest import (
 )
 from indexer.generations.near_duplicates import Sketches, update_near_duplicates
 from indexer.lexical.writing import LexicalUpdate, join_lexical, update_lexical
-from indexer.store.damage import damaged_articles
+from indexer.store.damage import check_committed, check_contents, damaged_articles
 from indexer.store.database import STORE_FILE, Store
 from indexer.system.checksums import FileSum, files_below, sum_file
 from indexer.system.files import drafted, writing
@@ -66,7 +67,7 @@ def commit_generation(
     if previous and old_folder:
         previous.check_files(old_folder)
         old_docs = Catalogue.load(old_folder).docs
-        _same_store(index_dir, store, previous.generation, previous.store_token)
+        check_committed(store, index_dir, previous.generation, previous.store_token)
     with store.transaction():
         token = store.note_generation(generation)
         store.note_recipe(recipe.to_json())
@@ -74,47 +75,11 @@ def commit_generation(
         catalogue = Catalogue.build(store.columns(generation))
     except (TypeError, ValueError) as error:  # columns are read without their digests
         raise IndexDamaged.broken_store(index_dir, error) from error
-    added = np.setdiff1d(catalogue.docs, old_docs, assume_unique=True).tolist()
-    removed = np.setdiff1d(old_docs, catalogue.docs, assume_unique=True).tolist()
+    update = _Update(store, f"{generation:08d}", catalogue, old_docs, old_folder)
 
     with drafted(generation_folder(index_dir, generation)) as draft:
         catalogue.save(draft)
-        lexical_folder, vector_folder = draft / LEXICAL_FOLDER, draft / VECTOR_FOLDER
-        lexical_folder.mkdir()
-        vector_folder.mkdir()
-        name = f"{generation:08d}"
-        sketches = Sketches()
-        old_lexical = old_folder / LEXICAL_FOLDER if old_folder else None
-        with parts_of(added, store.path, draft / _PARTS_FOLDER, name) as parts:
-            tell("vectors")
-            passages = update_vectors(
-                vector_folder,
-                old_folder / VECTOR_FOLDER if old_folder else None,
-                catalogue=catalogue,
-                added=store.vectors(added, recipe.encoder.dimension),
-                removed=store.vectors(removed, recipe.encoder.dimension),
-                dimension=recipe.encoder.dimension,
-                name=f"segment-{name}",
-            )
-            tell("lexical")
-            for part in parts:
-                part.wait()
-                sketches.absorb(part.sketches)
-            update = LexicalUpdate(
-                lexical_folder,
-                old_lexical,
-                catalogue=catalogue,
-                added=() if parts else sketches.noting(store.articles(added)),
-                removed=store.articles(removed),
-                name=name,
-            )
-            if parts:
-                join_lexical(update, [part.lexical for part in parts])
-            else:
-                update_lexical(update)
-        shutil.rmtree(draft / _PARTS_FOLDER, ignore_errors=True)
-        tell("duplicates")
-        update_near_duplicates(draft, old_folder, docs=catalogue.docs, added=sketches, articles=store.articles)
+        passages = _derive(draft, update, recipe.encoder.dimension, tell)
         manifest = Manifest(
             format_version=FORMAT_VERSION,
             generation=generation,
@@ -137,6 +102,77 @@ def commit_generation(
     switch_to(index_dir, generation)
     _collect(index_dir, store, generation)
     return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """What the derived indexes of a generation, called `name`, are made from: the store, and what the generation before
+    has, if there is one."""
+
+    store: Store
+    name: str
+    catalogue: Catalogue
+    old_docs: Rows
+    old_folder: Path | None
+
+    @property
+    def added(self) -> list[int]:
+        """The store rows that only the new generation has."""
+        return _less(self.catalogue.docs, self.old_docs)
+
+    @property
+    def removed(self) -> list[int]:
+        """The store rows that only the old generation has."""
+        return _less(self.old_docs, self.catalogue.docs)
+
+    def old(self, name: str) -> Path | None:
+        """A folder of the generation before."""
+        return self.old_folder / name if self.old_folder else None
+
+
+def _less(rows: Rows, others: Rows) -> list[int]:
+    difference: list[int] = np.setdiff1d(rows, others, assume_unique=True).tolist()
+    return difference
+
+
+def _derive(draft: Path, update: _Update, dimension: int, tell: Callable[[str], None]) -> int:
+    """Write vectors, lexical index and near-duplicates into `draft`; returns how many passages there are."""
+    store, catalogue, added, removed = update.store, update.catalogue, update.added, update.removed
+    lexical_folder, vector_folder = draft / LEXICAL_FOLDER, draft / VECTOR_FOLDER
+    lexical_folder.mkdir()
+    vector_folder.mkdir()
+    sketches = Sketches()
+    with parts_of(added, store.path, draft / _PARTS_FOLDER, update.name) as parts:
+        tell("vectors")
+        passages = update_vectors(
+            vector_folder,
+            update.old(VECTOR_FOLDER),
+            catalogue=catalogue,
+            added=store.vectors(added, dimension),
+            removed=store.vectors(removed, dimension),
+            dimension=dimension,
+            name=f"segment-{update.name}",
+        )
+        tell("lexical")
+        for part in parts:
+            part.wait()
+            sketches.absorb(part.sketches)
+        lexical = LexicalUpdate(
+            lexical_folder,
+            update.old(LEXICAL_FOLDER),
+            catalogue=catalogue,
+            added=() if parts else sketches.noting(store.articles(added)),
+            removed=store.articles(removed),
+            name=update.name,
+        )
+        if parts:
+            join_lexical(lexical, [part.lexical for part in parts])
+        else:
+            update_lexical(lexical)
+    shutil.rmtree(draft / _PARTS_FOLDER, ignore_errors=True)
+    tell("duplicates")
+    update_near_duplicates(draft, update.old_folder, docs=catalogue.docs, added=sketches, articles=store.articles)
+    return passages
 
 
 def rebuild(
@@ -166,8 +202,7 @@ def rebuild(
                     for sentence in _drop_damaged(store, answering):
                         tell(sentence)
             if committed := store.committed(answering):
-                if store.contents(answering) != (committed.articles, committed.digest):
-                    raise IndexDamaged.lost_articles(folder, committed.articles, answering)
+                check_contents(store, folder, answering, committed)
             elif not (answering := store.newest_generation()):
                 raise IndexNotFound.at(folder)
             noted = store.recipe()
@@ -224,14 +259,6 @@ def _whatever_answers(index_dir: Path) -> tuple[int, str]:
     # A restore makes a store of a later name, and the store that it replaces goes with the switch.
     names = [path.name for path in store_files(index_dir) if path.suffix == ".sqlite"]
     return current, next((name for name in names if name != STORE_FILE), STORE_FILE)
-
-
-def _same_store(index_dir: Path, store: Store, generation: int, token: str) -> None:
-    committed = store.committed(generation)
-    if committed is None or committed.token != token:
-        raise IndexDamaged.other_store(index_dir, generation)
-    if store.contents(generation) != (committed.articles, committed.digest):
-        raise IndexDamaged.lost_articles(index_dir, committed.articles, generation)
 
 
 def _collect(index_dir: Path, store: Store, generation: int) -> None:

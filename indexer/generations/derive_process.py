@@ -24,6 +24,7 @@ from indexer.generations.near_duplicates import Sketches
 from indexer.lexical.writing import LexicalUpdate, update_lexical
 from indexer.store.database import Store
 from indexer.system.child_process import end_with_parent, running
+from indexer.system.cores import usable_cores
 
 __all__ = ["Part", "parts_of"]
 
@@ -80,7 +81,7 @@ def parts_of(docs: Sequence[int], store: Path, folder: Path, name: str) -> Itera
 
     No parts where it is not worth it. `name` is that of the update.
     """
-    count = min(_cores(), _MOST, len(docs) // LEAST_ARTICLES)
+    count = min(usable_cores(), _MOST, len(docs) // LEAST_ARTICLES)
     with ExitStack() as stack:
         parts = []
         for number, share in enumerate(np.array_split(np.array(docs, np.int64), count) if count > 1 else ()):
@@ -92,10 +93,6 @@ def parts_of(docs: Sequence[int], store: Path, folder: Path, name: str) -> Itera
             child = stack.enter_context(running(__name__, *arguments, output=errors, errors=errors))
             parts.append(Part(own, child))
         yield parts
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _derive(store_path: Path, folder: Path, name: str) -> None:

@@ -1,16 +1,42 @@
-"""Which articles of a store are not as they were stored."""
+"""Whether a store is the one that a generation was made from, and which of its articles are not as they were stored."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from indexer.errors import IndexDamaged
-from indexer.store.database import Store
+from indexer.store.database import Committed, Store
 
-__all__ = ["batches", "damaged_articles"]
+__all__ = ["batches", "check_committed", "check_contents", "check_token", "damaged_articles"]
 
 _BATCH = 500
+
+
+def check_committed(store: Store, index_dir: Path, generation: int, token: str) -> None:
+    """Raises IndexDamaged unless the store committed a generation as `token`, and has the articles that it had then.
+
+    `index_dir` is what the errors name: a store may be looked at in a copy.
+    """
+    check_contents(store, index_dir, generation, check_token(store, index_dir, generation, token))
+
+
+def check_token(store: Store, index_dir: Path, generation: int, token: str) -> Committed:
+    """What the store committed as a generation. Raises IndexDamaged unless that is the one whose manifest has `token`.
+
+    An index whose store was exchanged for that of another index, or of yesterday, is found by this.
+    """
+    committed = store.committed(generation)
+    if committed is None or committed.token != token:
+        raise IndexDamaged.other_store(index_dir, generation)
+    return committed
+
+
+def check_contents(store: Store, index_dir: Path, generation: int, committed: Committed) -> None:
+    """Raises IndexDamaged unless the store has just the articles of a generation that were committed."""
+    if store.contents(generation) != (committed.articles, committed.digest):
+        raise IndexDamaged.lost_articles(index_dir, committed.articles, generation)
 
 
 def damaged_articles(store: Store, docs: Sequence[int], dimension: int) -> dict[int, str]:

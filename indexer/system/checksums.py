@@ -7,7 +7,6 @@ index runs no code does not rest on them.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from typing import Any
 import xxhash
 
 from indexer.errors import IndexDamaged
+from indexer.system.cores import usable_cores
 
 __all__ = [
     "CHECKSUMS_FILE",
@@ -94,7 +94,7 @@ def files_below(folder: Path) -> list[str]:
 def broken_files(folder: Path, sums: Mapping[str, FileSum]) -> list[str]:
     """A sentence for every file in `folder` that is missing or is not the one that was written there."""
     by_size = sorted(sums, key=lambda name: -sums[name].size)
-    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(_THREADS, usable_cores())) as pool:
         found = pool.map(lambda name: _what_is_wrong(folder / name, sums[name]), by_size)
         reasons = dict(zip(by_size, found, strict=True))
     return [

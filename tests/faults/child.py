@@ -23,8 +23,8 @@ import faiss  # noqa: F401
 import openvino  # noqa: F401
 import tokenizers  # noqa: F401
 
-import indexer.build
 import indexer.generations.commit
+import indexer.pipeline
 import search_app.cli.index_command
 import search_app.cli.maintain_command  # noqa: F401
 from search_app.cli import main
@@ -100,7 +100,7 @@ def _command(arguments: list[str], index_dir: str, scratch: str, limits: Limits,
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
-    indexer.build._BATCH_PASSAGES = _BATCH_PASSAGES
+    indexer.pipeline.BATCH_PASSAGES = _BATCH_PASSAGES
     _Steps(index_dir, scratch, limits.kill_at_step).watch()
     if limits.file_bytes:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

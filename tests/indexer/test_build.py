@@ -68,7 +68,7 @@ def test_the_encoder_is_out_of_memory_when_the_indexes_are_derived(
         held.extend(encoder() for encoder in encoders)
         return commit_generation(*given, **named)
 
-    monkeypatch.setattr(build, "prepare_encoder", prepare)
+    monkeypatch.setattr("indexer.pipeline.prepare_encoder", prepare)
     monkeypatch.setattr(build, "commit_generation", commit)
     archive.write_lines("news.jsonl", [story("a", "amber")])
     archive.index()
@@ -263,7 +263,7 @@ def test_nothing_to_index_leaves_an_index_as_it_is(archive: Archive) -> None:
 def test_an_interrupted_run_goes_on_where_it_stopped(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, encoded: list[str]
 ) -> None:
-    monkeypatch.setattr("indexer.build._BATCH_PASSAGES", 2)
+    monkeypatch.setattr("indexer.pipeline.BATCH_PASSAGES", 2)
     archive.write_lines("news.jsonl", [story("old", "amber"), story("edited", "basalt")])
     archive.index()
     engine = archive.open()
@@ -298,7 +298,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
 def test_an_interrupted_first_run_is_never_mixed_with_another_passage_size(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexer.build._BATCH_PASSAGES", 1)
+    monkeypatch.setattr("indexer.pipeline.BATCH_PASSAGES", 1)
     archive.write_lines("news.jsonl", [story("a", "amber"), story("b", "basalt")])
 
     def stop(progress: BuildProgress) -> None:
@@ -313,7 +313,7 @@ def test_an_interrupted_first_run_is_never_mixed_with_another_passage_size(
 
 
 def test_an_interrupted_first_run_of_the_same_kind_is_kept(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.build._BATCH_PASSAGES", 1)
+    monkeypatch.setattr("indexer.pipeline.BATCH_PASSAGES", 1)
     archive.write_lines("news.jsonl", [story("a", "amber"), story("b", "basalt")])
 
     def stop(progress: BuildProgress) -> None:

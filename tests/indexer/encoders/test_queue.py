@@ -101,7 +101,7 @@ def test_many_batches_at_once_store_what_one_alone_does(
     other = Archive(tmp_path, tmp_path / "other", word_encoder)
     other.index_dir.mkdir()
     (other.index_dir / "encoders").symlink_to(word_export, target_is_directory=True)
-    monkeypatch.setattr("indexer.build._BATCH_PASSAGES", 3)
+    monkeypatch.setattr("indexer.pipeline.BATCH_PASSAGES", 3)
     other.index(window=48)
     one, many = contents(archive), contents(other)
     assert {article_id: [passage for passage, _ in rows] for article_id, rows in one.items()} == {
@@ -116,7 +116,7 @@ def test_many_batches_at_once_store_what_one_alone_does(
 def test_an_encoder_that_fails_leaves_what_was_stored_and_no_thread(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexer.build._BATCH_PASSAGES", 1)
+    monkeypatch.setattr("indexer.pipeline.BATCH_PASSAGES", 1)
     archive.write_lines("news.jsonl", [story(word, word) for word in WORDS])
     original = PassageEncoder.encode_passages
 
@@ -137,7 +137,7 @@ def test_an_encoder_that_fails_leaves_what_was_stored_and_no_thread(
 def test_a_reader_that_fails_costs_no_more_than_what_was_being_encoded(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexer.build._BATCH_PASSAGES", 1)
+    monkeypatch.setattr("indexer.pipeline.BATCH_PASSAGES", 1)
     archive.write_lines("news.jsonl", [story(word, word) for word in WORDS])
 
     def stop(progress: BuildProgress) -> None:

@@ -205,7 +205,7 @@ def test_rebuild_answers_as_before_and_leaves_an_interrupted_run_for_later(
     built: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = answers(built)
-    monkeypatch.setattr("indexer.build._BATCH_PASSAGES", 1)
+    monkeypatch.setattr("indexer.pipeline.BATCH_PASSAGES", 1)
     monkeypatch.setattr("indexer.build.commit_generation", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     built.write_lines("more.jsonl", [story(WORDS[4], "flint"), story("new", "granite")])
     with pytest.raises(KeyboardInterrupt):

@@ -34,7 +34,7 @@ LONG = " ".join(f"Reporter {n} says that the ferry of line {n} was late by {n} m
 @pytest.fixture
 def several(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("indexer.generations.derive_process.LEAST_ARTICLES", 3)
-    monkeypatch.setattr("indexer.generations.derive_process._cores", lambda: 3)
+    monkeypatch.setattr("indexer.generations.derive_process.usable_cores", lambda: 3)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_several_processes_derive_what_one_does(built: Archive, monkeypatch: pyt
     assert segments(built.index_dir) == 3
     apart = content(built.index_dir)
     assert check_index(built.index_dir).problems == ()
-    monkeypatch.setattr("indexer.generations.derive_process._cores", lambda: 1)
+    monkeypatch.setattr("indexer.generations.derive_process.usable_cores", lambda: 1)
     rebuild(built.index_dir)
     assert segments(built.index_dir) == 1
     assert content(built.index_dir) == apart
@@ -91,7 +91,7 @@ def test_a_large_update_of_an_index_that_is_there(built: Archive, monkeypatch: p
     assert segments(built.index_dir) == 3 + 3
     assert check_index(built.index_dir).problems == ()
     apart = content(built.index_dir)
-    monkeypatch.setattr("indexer.generations.derive_process._cores", lambda: 1)
+    monkeypatch.setattr("indexer.generations.derive_process.usable_cores", lambda: 1)
     rebuild(built.index_dir)
     assert content(built.index_dir) == apart
     built.write_lines("more.jsonl", [story("last", "zinc")])
