@@ -115,15 +115,16 @@ def test_filters_modes_and_pages_work_with_and_without_scripts(open_page: OpenPa
     page.get_by_role("checkbox", name="Culture").check()
     page.get_by_label("From").fill("2023-03-01")
     page.get_by_role("radio", name="Words only").check()
-    page.get_by_role("button", name="Apply filters").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Apply filters").click()
     asked = parse_qs(urlsplit(page.url).query)
     assert sorted(asked.pop("section")) == ["Culture", "Politics"]
     assert asked == {"q": ["harbour"], "mode": ["lexical"], "since": ["2023-03-01"]}
-    assert page.locator(".hits > li").count() == 5
+    expect(page.locator(".hits > li")).to_have_count(5)
     expect(page.get_by_role("radio", name="Words only")).to_be_checked()
 
     page.get_by_role("link", name="Remove the filter Section: Politics").click()
-    assert page.locator(".hits > li").count() == 2
+    expect(page.locator(".hits > li")).to_have_count(2)
     expect(page.get_by_role("checkbox", name="Culture")).to_be_checked()
 
 
@@ -131,8 +132,10 @@ def test_filters_modes_and_pages_work_with_and_without_scripts(open_page: OpenPa
 def test_newer_articles_can_be_preferred(open_page: OpenPage, scripts: bool) -> None:
     page = open_page("/?q=harbour&fold=false", scripts=scripts)
     page.get_by_label("Prefer newer articles").select_option("Prefer this month")
-    page.get_by_role("button", name="Apply filters").click()
-    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Next").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Apply filters").click()
+    with page.expect_navigation():
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Next").click()
     asked = parse_qs(urlsplit(page.url).query)
     assert (asked["half_life"], asked["fold"]) == (["30.0"], ["False"])
     expect(page.get_by_label("Prefer newer articles")).to_have_value("30")
@@ -140,7 +143,8 @@ def test_newer_articles_can_be_preferred(open_page: OpenPage, scripts: bool) -> 
 
 def test_a_half_life_from_the_address_is_kept(open_page: OpenPage) -> None:
     page = open_page("/?q=harbour&half_life=14.5")
-    page.get_by_role("button", name="Apply filters").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Apply filters").click()
     assert parse_qs(urlsplit(page.url).query)["half_life"] == ["14.5"]
 
 

@@ -69,7 +69,7 @@ class FakeEngine:
         low, high = _day(since, "since"), _day(until, "until")
         if low and high and high < low:
             raise UsageError(f"until ({until}) is before since ({since}); swap them.")
-        wanted = {name: getattr(options, name) for name in ("section", "source", "author")}
+        wanted = {name: _many(getattr(options, name)) for name in ("section", "source", "author")}
         parsed = _parse(query)
         found = self._score(parsed, mode) if parsed.words or parsed.phrases else self._newest()
         if not (parsed.words or parsed.phrases or low or high or any(wanted.values())):
