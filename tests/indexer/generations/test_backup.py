@@ -19,6 +19,7 @@ from indexer.generations.checking import check_index
 from indexer.generations.manifest import current_generation, read_current
 from indexer.system.lock import writer_lock
 from search_app.engine import SearchEngine
+from search_app.options import MODES, Mode
 from tests.archive import Archive, counts, ranked, story
 
 WORDS = ("amber", "basalt", "copper", "diamond", "emerald")
@@ -42,9 +43,9 @@ def saved(built: Archive, tmp_path: Path) -> Path:
     return tmp_path / "saved.concord"
 
 
-def answers(index_dir: Path) -> dict[tuple[str, str], list[str]]:
+def answers(index_dir: Path) -> dict[tuple[str, Mode], list[str]]:
     engine = SearchEngine.open(index_dir)
-    found = {(word, mode): ranked(engine, word, mode) for word in WORDS for mode in ("lexical", "semantic", "hybrid")}
+    found = {(word, mode): ranked(engine, word, mode) for word in WORDS for mode in MODES}
     engine.close()
     return found
 
@@ -171,7 +172,7 @@ def test_no_backup_is_one_sentence(tmp_path: Path) -> None:
     assert not (tmp_path / "index").exists()
 
 
-def rewritten(saved: Path, change: Callable[[zipfile.ZipFile, dict[str, bytes]], None]) -> None:
+def rewritten(saved: Path, change: Callable[[zipfile.ZipFile, dict[str, bytes]], object]) -> None:
     with zipfile.ZipFile(saved) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(saved, "w") as archive:
