@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.machine import introduce
 from benchmarks.report import concord, environment, in_words, index_of, options, save, spread
@@ -54,7 +55,7 @@ def main() -> None:
                 measured = timed(command)
                 if turn:
                     found[name].append(measured)
-    rows = {
+    rows: dict[str, dict[str, Any]] = {
         name: {
             "wall_s": spread([one[0] for one in runs], 3),
             "processor_s": spread([one[1] for one in runs], 3),

@@ -79,7 +79,7 @@ def arranging(index_dir: Path, count: int) -> list[dict[str, Any]]:
         for turn in range(2):
             for query in queries:
                 with measured() as stages:
-                    results = engine.search(query, **asked)  # type: ignore[arg-type]
+                    results = engine.search(query, **asked)
                 if turn:
                     times.append(1000 * stages.seconds["arranging"])
                     pages.append([hit.article.id for hit in results])

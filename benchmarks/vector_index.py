@@ -32,6 +32,8 @@ WANTED, ARTICLES = 1000, 200
 NOISE = 0.5
 BLOCK = 50_000
 TRAINING = 50_000
+UNTYPED: Any = faiss
+"""FAISS where its own types are wrong: they know no HNSW, and no arguments of search parameters."""
 Search = Callable[[Any], Any]
 
 
@@ -121,13 +123,13 @@ def structures(vectors: Any, exact: Any, *, hnsw: bool) -> Any:
     index, seconds = built(index, vectors)
     for probed in (lists // 32, lists // 16, lists // 8):
         name = f"IVF{lists} PQ{dimension // 2}x4 FastScan, {probed} lists, then 2,000 rescored"
-        yield name, rescored(index, exact, 2000, faiss.IVFSearchParameters(nprobe=probed)), seconds, size(index)
+        yield name, rescored(index, exact, 2000, UNTYPED.SearchParametersIVF(nprobe=probed)), seconds, size(index)
     if hnsw:
-        index = faiss.IndexHNSWSQ(dimension, quantizer.QT_fp16, 32, product)
+        index = UNTYPED.IndexHNSWSQ(dimension, quantizer.QT_fp16, 32, product)
         index.hnsw.efConstruction = 80
         index, seconds = built(index, vectors)
         for ef in (1000, 2000):
-            parameters = faiss.SearchParametersHNSW(efSearch=ef)
+            parameters = UNTYPED.SearchParametersHNSW(efSearch=ef)
             yield f"HNSW32 over fp16, efSearch {ef:,}", plain(index, parameters), seconds, size(index)
 
 

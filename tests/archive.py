@@ -9,6 +9,7 @@ from typing import Any
 
 from indexer.build import BuildOptions, BuildReport, build_index
 from search_app.engine import SearchEngine
+from search_app.options import Mode
 from search_app.query.parsed import parse
 from search_app.ranking.fusion import Merging
 
@@ -41,7 +42,7 @@ class Archive:
         """Write a file of JSON lines."""
         return self.write(name, "".join(json.dumps(record) + "\n" for record in records))
 
-    def index(self, *sources: Path, prune: bool = False, **options: Any) -> BuildReport:
+    def index(self, *sources: str | Path, prune: bool = False, **options: Any) -> BuildReport:
         """Index the sources named, or all."""
         chosen = BuildOptions(**{"encoder": self.encoder, "prune": prune, **options})
         return build_index(sources or (self.sources,), self.index_dir, chosen)
@@ -50,12 +51,12 @@ class Archive:
         """An engine over the index."""
         return SearchEngine.open(self.index_dir)
 
-    def ids(self, query: str, mode: str = "lexical") -> list[str]:
+    def ids(self, query: str, mode: Mode = "lexical") -> list[str]:
         """What a fresh engine finds; see `ranked`."""
         return ranked(self.open(), query, mode)
 
 
-def ranked(engine: SearchEngine, query: str, mode: str = "lexical") -> list[str]:
+def ranked(engine: SearchEngine, query: str, mode: Mode = "lexical") -> list[str]:
     """The ids of all candidates, best first, whether they are good enough to be shown or not."""
     return list(engine.ranked(parse(query), mode=mode, merging=Merging(floors=False))[0])
 

@@ -76,8 +76,8 @@ def save_cross_encoder(folder: Path, *, outputs: int = 1, seed: int = 7) -> Path
         intermediate_size=32,
         max_position_embeddings=512,
         initializer_range=0.5,
-        num_labels=outputs,
     )
+    config.num_labels = outputs
     BertForSequenceClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

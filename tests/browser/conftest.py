@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import waitress
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, sync_playwright
 
 from search_app.web import create_app
 from tests.search_app.small_archive import ARTICLES
@@ -59,6 +59,10 @@ def open_page(browser: Browser, site: str) -> Iterator[OpenPage]:
         if message.type in ("error", "warning") and "the server responded with a status of" not in message.text:
             complaints.append(message.text)
 
+    def dismiss(dialog: Dialog) -> None:
+        complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     def opened(address: str, *, width: int = 1280, height: int = 900, scripts: bool = True, dark: bool = False) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height},
@@ -69,7 +73,7 @@ def open_page(browser: Browser, site: str) -> Iterator[OpenPage]:
         page = context.new_page()
         page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", dismiss)
         page.goto(site + address)
         return page
 

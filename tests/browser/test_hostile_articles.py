@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import waitress
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Dialog, Page
 
 from indexer.article import Article
 from search_app.web import create_app
@@ -99,13 +99,17 @@ def opened(browser: Browser, address: str) -> Iterator[Opened]:
     context = browser.new_context(viewport={"width": 360, "height": 740})
     complaints: list[str] = []
 
+    def dismiss(dialog: Dialog) -> None:
+        complaints.append(dialog.message)
+        dialog.dismiss()
+
     def go(path: str) -> Page:
         page = context.new_page()
         page.set_default_timeout(90_000)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda one: None if one.url.startswith(address) else complaints.append(one.url))
+        page.on("dialog", dismiss)
+        page.on("request", lambda one: complaints.extend(() if one.url.startswith(address) else (one.url,)))
         page.goto(address + path)
         return page
 

@@ -134,13 +134,13 @@ class _Steps:
         sys.addaudithook(self._hear)
         sync, connect = os.fsync, sqlite3.connect
 
-        def watched_sync(descriptor: int) -> None:
+        def watched_sync(fd: Any) -> None:
             self._step()
-            sync(descriptor)
-            self._note(descriptor)
+            sync(fd)
+            self._note(fd)
 
         def watched_connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
-            db = connect(*args, **kwargs)
+            db: sqlite3.Connection = connect(*args, **kwargs)
             db.set_trace_callback(self._hear_statement)
             return db
 

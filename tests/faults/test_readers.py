@@ -95,8 +95,10 @@ def test_readers_in_threads_and_processes_while_a_writer_switches(
     processes = [
         CONTEXT.Process(target=_hammer_in_process, args=(archive.index_dir, theirs), daemon=True) for _, theirs in pipes
     ]
-    for one in (*threads, *processes):
-        one.start()
+    for thread in threads:
+        thread.start()
+    for process in processes:
+        process.start()
     for ours, _ in pipes:
         assert ours.recv() == "open"
     while generation < SWITCHES:

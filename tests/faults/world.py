@@ -151,7 +151,7 @@ def _rows_with(snapshot: Snapshot, word: str) -> tuple[list[int], list[int]]:
 def _vectors_differ(snapshot: Snapshot, store: Store, docs: list[int]) -> str:
     dimension = snapshot.manifest.encoder.dimension
     query = np.ones(dimension, np.float32) / np.sqrt(dimension, dtype=np.float32)
-    expected = {}
+    expected: dict[int, tuple[int, float]] = {}
     for passages, owners, vectors in store.vectors(docs, dimension):
         expected.update(zip(passages, zip(owners, vectors @ query, strict=True), strict=True))
     found = snapshot.vectors.search(query, len(expected) + 1000)

@@ -14,9 +14,10 @@ from indexer.encoders.for_passages import PassageEncoder, prepare_encoder
 from indexer.encoders.spec import Vectors
 from indexer.errors import ConcordError, IndexMismatch, NoArticles
 from indexer.generations.commit import commit_generation
+from search_app.options import Mode
 from tests.archive import Archive, counts, ranked, story
 
-BOTH = ("lexical", "semantic")
+BOTH: tuple[Mode, ...] = ("lexical", "semantic")
 PAGE = """<!doctype html><html><head><title>{title}</title></head><body><article><h1>{title}</h1>
 <p>{text}</p><p>The council of the valley will look at the matter again before the end of the year.</p>
 </article></body></html>"""
@@ -329,9 +330,11 @@ def test_an_interrupted_first_run_of_the_same_kind_is_kept(archive: Archive, mon
 def test_another_passage_size_is_refused_with_the_way_out(archive: Archive, option: str, found: int) -> None:
     archive.write_lines("news.jsonl", [story("a", "amber")])
     archive.index()
+    asked: dict[str, Any] = {option: 77}
     with pytest.raises(IndexMismatch, match=rf"{option} {found}, not 77.*--index-dir NEW --{option} 77"):
-        archive.index(**{option: 77})
-    assert counts(archive.index(**{option: found})) == {"unchanged": 1}
+        archive.index(**asked)
+    asked[option] = found
+    assert counts(archive.index(**asked)) == {"unchanged": 1}
     assert archive.ids("amber") == ["a"]
 
 

@@ -31,7 +31,7 @@ def index_dir(bundled_export: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def engine(index_dir: Path) -> Engine:
+def engine(index_dir: Path) -> SearchEngine:
     return SearchEngine.open(index_dir)
 
 

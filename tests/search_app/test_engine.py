@@ -12,7 +12,7 @@ import pytest
 
 from indexer.errors import ConcordError, IndexNotFound, NotFound, UsageError
 from search_app import SearchEngine
-from search_app.options import MODES, DateLike
+from search_app.options import MODES, DateLike, Mode
 from search_app.query.filters import given_filters
 from search_app.query.parsed import parse, with_filters
 from search_app.ranking.fusion import Merging
@@ -28,7 +28,7 @@ def ids(results: Results) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_article_that_says_it_comes_first(engine: SearchEngine, mode: str) -> None:
+def test_the_article_that_says_it_comes_first(engine: SearchEngine, mode: Mode) -> None:
     results = engine.search("neighbours exchange prisoners without mediation", mode=mode)
     assert ids(results)[0] == "prisoners"
     assert all(0 <= hit.score <= 1 for hit in results)
@@ -70,7 +70,7 @@ def test_a_score_that_only_one_ranking_found_is_computed_in_the_other(engine: Se
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("query", ["harbour", "harbour ferry council", "section:World", "-ferry"])
-def test_pages_are_parts_of_one_order(engine: SearchEngine, query: str, mode: str) -> None:
+def test_pages_are_parts_of_one_order(engine: SearchEngine, query: str, mode: Mode) -> None:
     whole = engine.search(query, mode=mode, k=100)
     for k in (1, 3, 7):
         pages = [engine.search(query, mode=mode, k=k, page=page) for page in range(1, -(-whole.total // k) + 2)]
@@ -113,7 +113,7 @@ def test_a_query_that_says_nothing_finds_nothing(engine: SearchEngine, query: st
 
 @pytest.mark.parametrize("mode", ["hybrid", "semantic", "lexical"])
 @pytest.mark.parametrize("query", ["quantum chromodynamics lattice", "sandwich recipe with mayonnaise"])
-def test_off_topic_queries_find_nothing(engine: SearchEngine, query: str, mode: str) -> None:
+def test_off_topic_queries_find_nothing(engine: SearchEngine, query: str, mode: Mode) -> None:
     assert engine.search(query, mode=mode).total == 0
 
 
@@ -159,7 +159,7 @@ def test_very_long_queries_are_read_as_far_as_the_limit(engine: SearchEngine) ->
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_filters_hold_in_every_mode(engine: SearchEngine, mode: str) -> None:
+def test_filters_hold_in_every_mode(engine: SearchEngine, mode: Mode) -> None:
     query = parse("harbour ferry council storm vote")
 
     def found(
@@ -186,7 +186,7 @@ def test_filters_hold_in_every_mode(engine: SearchEngine, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_must_and_must_not_hold_in_every_mode(engine: SearchEngine, mode: str) -> None:
+def test_must_and_must_not_hold_in_every_mode(engine: SearchEngine, mode: Mode) -> None:
     assert set(ids(engine.search('harbour "for forty years"', mode=mode))) <= {"lighthouse"}
     assert "lighthouse" in ids(engine.search('lighthouse keeper "for forty years"', mode=mode))
     found = ids(engine.search("ferry strike -mediator", mode=mode))

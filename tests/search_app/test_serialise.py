@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from indexer.article import Article
+from search_app.engine import SearchEngine
 from search_app.results import ArticleInfo, Hit, Interpretation, LegScore, Results, Snippet, Suggestion
 from search_app.serialise import article_to_json, dumps, related_to_json, status_to_json
-from search_app.web.site import Engine
 
 _TEXT = st.text(max_size=20)
 _SCORE = st.floats(min_value=0, max_value=1)
@@ -59,7 +59,7 @@ def test_results_survive_the_way_through_json_text(results: Results) -> None:
     assert TypeAdapter(Results).validate_json(text) == results
 
 
-def test_absent_is_null_tuples_are_lists_and_dates_are_iso(engine: Engine) -> None:
+def test_absent_is_null_tuples_are_lists_and_dates_are_iso(engine: SearchEngine) -> None:
     balloonist = engine.search("balloonist").to_dict()["hits"][0]
     assert balloonist["article"]["date"] is None
     assert balloonist["article"]["section"] is None
@@ -69,7 +69,7 @@ def test_absent_is_null_tuples_are_lists_and_dates_are_iso(engine: Engine) -> No
     assert datetime.fromisoformat(keeper["article"]["date"]) == datetime(2023, 2, 11, 9, tzinfo=UTC)
 
 
-def test_a_ranking_that_did_not_score_is_null_and_never_zero(engine: Engine) -> None:
+def test_a_ranking_that_did_not_score_is_null_and_never_zero(engine: SearchEngine) -> None:
     hit = engine.search("lighthouse", mode="lexical").to_dict()["hits"][0]
     assert hit["dense"] is None
     assert hit["lexical"]["rank"] == 1
@@ -89,7 +89,7 @@ def test_an_article_shows_its_text_but_not_where_it_lay() -> None:
     }
 
 
-def test_related_and_status_are_plain_json(engine: Engine) -> None:
+def test_related_and_status_are_plain_json(engine: SearchEngine) -> None:
     related = related_to_json("ferry-strike", engine.related("ferry-strike", k=2))
     assert related["id"] == "ferry-strike"
     assert [hit["rank"] for hit in related["hits"]] == [1, 2]

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
+from search_app.engine import SearchEngine
+from search_app.options import Mode
 from search_app.stages import OutOfTime, measured, stage
-from search_app.web.site import Engine
 
 
 def _spin(seconds: float) -> None:
@@ -58,12 +59,12 @@ def test_the_first_stage_after_the_deadline_gives_up() -> None:
         ("semantic", {"parse", "encode", "dense", "fusion", "arranging", "snippets"}),
     ],
 )
-def test_a_search_passes_its_stages(engine: Engine, mode: str, expected: set[str]) -> None:
+def test_a_search_passes_its_stages(engine: SearchEngine, mode: Mode, expected: set[str]) -> None:
     with measured() as stages:
         engine.search("harbour ferry", mode=mode)
     assert expected <= set(stages.seconds)
 
 
-def test_a_search_past_its_deadline_is_given_up(engine: Engine) -> None:
+def test_a_search_past_its_deadline_is_given_up(engine: SearchEngine) -> None:
     with measured(deadline=time.monotonic() - 1), pytest.raises(OutOfTime):
         engine.search("harbour")

@@ -198,9 +198,12 @@ def test_passages_leave_room_for_the_prefix(tmp_path: Path, monkeypatch: pytest.
     archive.write_lines("news.jsonl", [story("a", " ".join(f"amber {n}" for n in range(60)))])
     inputs: list[str] = []
     original = PassageEncoder.encode_passages
-    monkeypatch.setattr(
-        PassageEncoder, "encode_passages", lambda self, texts: inputs.extend(texts) or original(self, texts)
-    )
+
+    def noting(self: PassageEncoder, texts: list[str]) -> Vectors:
+        inputs.extend(texts)
+        return original(self, texts)
+
+    monkeypatch.setattr(PassageEncoder, "encode_passages", noting)
     archive.index()
     lengths = TorchEncoder(str(folder)).count_tokens([f"passage: {text}" for text in inputs])
     assert len(inputs) > 5

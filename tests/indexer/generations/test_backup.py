@@ -19,8 +19,10 @@ from indexer.generations.checking import check_index
 from indexer.generations.manifest import current_generation, read_current
 from indexer.system.lock import writer_lock
 from search_app.engine import SearchEngine
+from search_app.options import MODES, Mode
 from tests.archive import Archive, counts, ranked, story
 
+pytestmark = pytest.mark.slow
 WORDS = ("amber", "basalt", "copper", "diamond", "emerald")
 
 
@@ -42,9 +44,9 @@ def saved(built: Archive, tmp_path: Path) -> Path:
     return tmp_path / "saved.concord"
 
 
-def answers(index_dir: Path) -> dict[tuple[str, str], list[str]]:
+def answers(index_dir: Path) -> dict[tuple[str, Mode], list[str]]:
     engine = SearchEngine.open(index_dir)
-    found = {(word, mode): ranked(engine, word, mode) for word in WORDS for mode in ("lexical", "semantic", "hybrid")}
+    found = {(word, mode): ranked(engine, word, mode) for word in WORDS for mode in MODES}
     engine.close()
     return found
 
@@ -115,7 +117,6 @@ def test_a_restore_mends_whatever_is_broken(built: Archive, saved: Path, break_i
     assert check_index(built.index_dir).ok
 
 
-@pytest.mark.slow
 def test_a_flipped_bit_anywhere_in_a_backup_is_found_or_harmless(built: Archive, saved: Path, tmp_path: Path) -> None:
     expected = answers(built.index_dir)
     data = saved.read_bytes()
@@ -136,7 +137,6 @@ def test_a_flipped_bit_anywhere_in_a_backup_is_found_or_harmless(built: Archive,
     assert refused >= 35
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mask", [0x60, 0xFF])
 def test_a_broken_table_of_contents_is_one_sentence(saved: Path, tmp_path: Path, mask: int) -> None:
     """Every byte of the end of the archive, where zipfile has many ways to complain."""
@@ -171,7 +171,7 @@ def test_no_backup_is_one_sentence(tmp_path: Path) -> None:
     assert not (tmp_path / "index").exists()
 
 
-def rewritten(saved: Path, change: Callable[[zipfile.ZipFile, dict[str, bytes]], None]) -> None:
+def rewritten(saved: Path, change: Callable[[zipfile.ZipFile, dict[str, bytes]], object]) -> None:
     with zipfile.ZipFile(saved) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(saved, "w") as archive:
@@ -235,7 +235,6 @@ def test_a_restore_waits_for_no_writer(built: Archive, saved: Path) -> None:
         restore(saved, built.index_dir)
 
 
-@pytest.mark.slow
 def test_backups_beside_a_writer_are_whole(built: Archive, tmp_path: Path) -> None:
     failures: list[BaseException] = []
     stop = threading.Event()
@@ -268,7 +267,6 @@ def test_backups_beside_a_writer_are_whole(built: Archive, tmp_path: Path) -> No
         engine.close()
 
 
-@pytest.mark.slow
 def test_a_server_answers_through_restores(built: Archive, saved: Path) -> None:
     failures: list[BaseException] = []
     stop = threading.Event()

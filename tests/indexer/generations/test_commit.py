@@ -26,6 +26,7 @@ from indexer.generations.manifest import current_generation, generation_folder, 
 from indexer.store import schema as store_schema
 from indexer.store.database import Store
 from search_app.engine import SearchEngine
+from search_app.options import MODES, Mode
 from tests.archive import Archive, counts, ranked, story
 
 WORDS = ("amber", "basalt", "copper", "diamond", "emerald")
@@ -41,11 +42,9 @@ def built(archive: Archive) -> Archive:
     return archive
 
 
-def answers(archive: Archive) -> dict[tuple[str, str], list[str]]:
+def answers(archive: Archive) -> dict[tuple[str, Mode], list[str]]:
     with archive.open() as engine:
-        return {
-            (word, mode): ranked(engine, word, mode) for word in WORDS for mode in ("lexical", "semantic", "hybrid")
-        }
+        return {(word, mode): ranked(engine, word, mode) for word in WORDS for mode in MODES}
 
 
 @contextmanager
@@ -395,7 +394,7 @@ def test_readers_see_whole_generations_while_a_writer_switches(archive: Archive)
     failures: list[str] = []
     seen: set[int] = set()
 
-    def read(mode: str) -> None:
+    def read(mode: Mode) -> None:
         while not stop.is_set():
             try:
                 results = engine.search(query[mode], mode=mode)
@@ -410,7 +409,7 @@ def test_readers_see_whole_generations_while_a_writer_switches(archive: Archive)
                 failures.append(repr(error))
                 return
 
-    threads = [threading.Thread(target=read, args=(mode,)) for mode in ("lexical", "hybrid", "semantic", "hybrid")]
+    threads = [threading.Thread(target=read, args=(mode,)) for mode in (*MODES, "hybrid")]
     for thread in threads:
         thread.start()
     for number in range(2, 16):

@@ -188,7 +188,8 @@ def test_a_long_text_is_hashed_in_pieces(monkeypatch: pytest.MonkeyPatch) -> Non
     def signatures() -> list[list[int]]:
         sketches = Sketches()
         list(sketches.noting([(1, article(FIRST)), (2, article("one word")), (3, article(""))]))
-        return sketches.columns()[1].tolist()
+        found: list[list[int]] = sketches.columns()[1].tolist()
+        return found
 
     at_once = signatures()
     monkeypatch.setattr("indexer.generations.near_duplicates._HASHED_AT_ONCE", 7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,8 @@ def page(body: str, head: str = "") -> str:
     )
 
 
-def lines(*records: dict[str, object]) -> str:
-    return "\n".join(json.dumps({"title": TITLE, "text": TEXT} | record) for record in records)
+def lines(*records: Mapping[str, object]) -> str:
+    return "\n".join(json.dumps({"title": TITLE, "text": TEXT, **record}) for record in records)
 
 
 @pytest.mark.parametrize("tag", ["div", "span", "b", "blockquote", "svg", "ul><li", "table><tr><td"])

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from indexer.readers import Skipped, read_sources
 STORY = "The council of Karst approved the tram line on Tuesday after a debate that lasted until two in the morning."
 
 
-def split(sources: list[Path | str], **options: int) -> tuple[list[Article], list[Skipped]]:
+def split(sources: list[Path | str], **options: Any) -> tuple[list[Article], list[Skipped]]:
     found = list(read_sources(sources, **options))
     return [x for x in found if isinstance(x, Article)], [x for x in found if isinstance(x, Skipped)]
 

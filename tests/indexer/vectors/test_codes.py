@@ -40,7 +40,10 @@ def catalogue(docs: range | list[int]) -> Catalogue:
     return Catalogue.build((doc, None, None, None, None) for doc in docs)
 
 
-def block(docs: range | list[int], matrix: NDArray[np.float32]) -> list[tuple[list[int], list[int], object]]:
+Block = list[tuple[list[int], list[int], NDArray[np.float32]]]
+
+
+def block(docs: range | list[int], matrix: NDArray[np.float32]) -> Block:
     """Passage n belongs to article n // 2 + 1."""
     numbers = [number for doc in docs for number in ((doc - 1) * EACH, (doc - 1) * EACH + 1)]
     return [(numbers, [number // EACH + 1 for number in numbers], matrix[numbers])] if numbers else []

@@ -72,7 +72,8 @@ class Vectors:
         return rows, passages, np.concatenate([self.passages[doc][1] for doc in docs])
 
     def query(self) -> NDArray[np.float32]:
-        return unit(self._rng.normal(size=(1, DIMENSION)).astype(np.float32) + 0.5)[0]
+        vector: NDArray[np.float32] = unit(self._rng.normal(size=(1, DIMENSION)).astype(np.float32) + 0.5)[0]
+        return vector
 
 
 @pytest.fixture

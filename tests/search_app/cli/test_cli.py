@@ -55,7 +55,7 @@ def test_indexing_prints_a_table_and_progress_on_the_other_stream(archive: Archi
     archive.write("broken.json", "{")
     result = run("index", archive.sources, "--index-dir", archive.index_dir, "--encoder", archive.encoder)
     assert result.exit_code == 0
-    rows = dict(reversed(line.split()) for line in result.stdout.splitlines()[:5])
+    rows = {name: number for number, name in (line.split() for line in result.stdout.splitlines()[:5])}
     assert rows == {"added": "2", "updated": "0", "unchanged": "0", "removed": "0", "skipped": "1"}
     assert re.search(r"skipped .*broken\.json: ", result.stdout.replace("\n", " "))
     assert "2 articles in 2 passages" in result.stdout.replace("\n", " ")
@@ -67,7 +67,7 @@ def test_indexing_prints_a_table_and_progress_on_the_other_stream(archive: Archi
 
 def test_a_source_that_is_not_there_fails_and_the_others_are_indexed(archive: Archive) -> None:
     archive.write_lines("news.jsonl", [story("a", "amber")])
-    given = ["index", archive.sources, archive.sources / "gone", "--index-dir", archive.index_dir]
+    given: list[str | Path] = ["index", archive.sources, archive.sources / "gone", "--index-dir", archive.index_dir]
     result = run(*given, "--encoder", archive.encoder, "--json")
     assert result.exit_code == 1
     report = json.loads(result.stdout)

@@ -9,10 +9,10 @@ from openapi_spec_validator import validate
 from pydantic import TypeAdapter
 from werkzeug.test import TestResponse
 
+from search_app.engine import SearchEngine
 from search_app.options import all_options
 from search_app.results import Results
 from search_app.serialise import article_to_json, status_to_json
-from search_app.web.site import Engine
 
 PARAMETERS = ["q", *(option.name for option in all_options())]
 
@@ -31,7 +31,7 @@ def _without_time(answer: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in answer.items() if name != "took_ms"}
 
 
-def test_search_answers_what_the_library_answers(client: FlaskClient, engine: Engine) -> None:
+def test_search_answers_what_the_library_answers(client: FlaskClient, engine: SearchEngine) -> None:
     response = client.get(
         "/api/v1/search?q=harbour&mode=lexical&k=3&page=2&since=2023-02&until=2024&section=Politics&section=Culture"
         "&source=Ardlen+Courier&fusion=rrf&explain=true"
@@ -54,12 +54,12 @@ def test_search_answers_what_the_library_answers(client: FlaskClient, engine: En
     TypeAdapter(Results).validate_json(response.data)
 
 
-def test_the_defaults_are_the_librarys(client: FlaskClient, engine: Engine) -> None:
+def test_the_defaults_are_the_librarys(client: FlaskClient, engine: SearchEngine) -> None:
     answer = client.get("/api/v1/search?q=harbour").get_json()
     assert _without_time(answer) == _without_time(engine.search("harbour").to_dict())
 
 
-def test_articles_related_and_status(client: FlaskClient, engine: Engine) -> None:
+def test_articles_related_and_status(client: FlaskClient, engine: SearchEngine) -> None:
     assert client.get("/api/v1/articles/storm").get_json() == article_to_json(engine.article("storm"))
     related = client.get("/api/v1/articles/ferry-strike/related?k=2").get_json()
     assert [hit["article"]["id"] for hit in related["hits"]] == [

@@ -6,6 +6,7 @@ import re
 from collections import deque
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -155,7 +156,7 @@ class _Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         def fail(*_: object, **__: object) -> None:
             raise self._error
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -30,7 +31,7 @@ KEY = "a-key-of-the-newsroom"
 STAYS_UP = ("/healthz", "/assets/style.css", "/metrics")
 
 
-def _client(engine: Engine | None = None, **settings: object) -> FlaskClient:
+def _client(engine: Engine | None = None, **settings: Any) -> FlaskClient:
     return create_app(engine=engine or FakeEngine(ARTICLES), settings=WebSettings(**settings)).test_client()
 
 
@@ -50,7 +51,7 @@ def _problem(response: TestResponse, status: int, slug: str) -> str:
     ],
 )
 def test_limits_hold_for_pages_and_api_and_are_in_the_document(
-    settings: dict[str, int], query: str, sentence: str
+    settings: dict[str, Any], query: str, sentence: str
 ) -> None:
     client = _client(**settings)
     assert _problem(client.get(f"/api/v1/search?{query}"), 400, "bad-request") == sentence

@@ -12,8 +12,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from search_app.engine import SearchEngine
 from search_app.web import WebSettings, create_app
-from search_app.web.site import Engine
 
 PAGES = ("/", "/?q=harbour", "/?q=zzyzx", "/article/storm?q=flood", "/article/nope", "/nowhere", "/?q=x&k=0")
 _VOID = {"meta", "link", "input", "rect", "br", "hr", "img"}
@@ -86,7 +86,7 @@ def test_there_is_one_get_form(client: FlaskClient) -> None:
         assert (form["method"], form["action"]) == ("get", "/")
 
 
-def test_the_start_page_offers_queries_and_says_what_there_is(engine: Engine) -> None:
+def test_the_start_page_offers_queries_and_says_what_there_is(engine: SearchEngine) -> None:
     settings = WebSettings(name="The Courier", examples=("a & b", '"c d"'))
     response = create_app(engine=engine, settings=settings).test_client().get("/")
     assert [parse_qs(urlsplit(link).query)["q"] for link in _Page(response).links("/?q=")] == [["a & b"], ['"c d"']]
@@ -94,7 +94,7 @@ def test_the_start_page_offers_queries_and_says_what_there_is(engine: Engine) ->
     assert re.search(rf"Articles\D*{engine.status().articles}\b", _visible(response))
 
 
-def test_a_hit_has_everything_a_reader_needs_to_judge_it(client: FlaskClient, engine: Engine) -> None:
+def test_a_hit_has_everything_a_reader_needs_to_judge_it(client: FlaskClient, engine: SearchEngine) -> None:
     response = client.get("/?q=lighthouse+keeper&mode=lexical")
     hit = engine.search("lighthouse keeper", mode="lexical").hits[0]
     page = _Page(response)
@@ -115,7 +115,7 @@ def test_a_hit_has_everything_a_reader_needs_to_judge_it(client: FlaskClient, en
     assert (int(kept["start"][0]), int(kept["end"][0])) == hit.passage
 
 
-def test_highlights_in_the_snippet_are_the_engines(client: FlaskClient, engine: Engine) -> None:
+def test_highlights_in_the_snippet_are_the_engines(client: FlaskClient, engine: SearchEngine) -> None:
     response = client.get("/?q=harbour")
     snippets = re.findall(r'<p class="snippet"[^>]*>(.*?)</p>', response.text, re.DOTALL)
     hits = engine.search("harbour").hits
@@ -126,7 +126,7 @@ def test_highlights_in_the_snippet_are_the_engines(client: FlaskClient, engine: 
     assert "<mark>harbour</mark>" in snippets[0]
 
 
-def test_pages_cover_the_answer_without_repeats(client: FlaskClient, engine: Engine) -> None:
+def test_pages_cover_the_answer_without_repeats(client: FlaskClient, engine: SearchEngine) -> None:
     total = engine.search("harbour").total
     assert total > 10
     seen: list[str] = []
@@ -148,11 +148,11 @@ def test_a_page_past_the_end_leads_back(client: FlaskClient) -> None:
     assert "/?q=harbour" in _Page(response).links("/?")
 
 
-def test_filters_show_counts_stay_checked_and_can_be_removed(client: FlaskClient, engine: Engine) -> None:
+def test_filters_show_counts_stay_checked_and_can_be_removed(client: FlaskClient, engine: SearchEngine) -> None:
     address = "/?q=harbour&section=Politics&section=Sport&since=2023-03&author=Jon+Vale"
     page = _Page(client.get(address))
-    wanted = {"section": ("Politics", "Sport"), "since": "2023-03", "author": ("Jon Vale",)}
-    counts = dict(engine.search("harbour", **wanted).facets["section"])
+    wanted = engine.search("harbour", section=("Politics", "Sport"), since="2023-03", author=("Jon Vale",))
+    counts = dict(wanted.facets["section"])
     assert f'Politics</bdi> <span class="count">{counts["Politics"]}</span>' in client.get(address).text
     checked = [one["value"] for one in page.all("input", type="checkbox", name="section") if "checked" in one]
     assert sorted(checked) == ["Politics", "Sport"]
@@ -178,14 +178,14 @@ def test_empty_fields_of_the_form_are_no_filters(client: FlaskClient) -> None:
     assert "Filters in force" not in response.text
 
 
-def test_what_was_read_differently_is_said(client: FlaskClient, engine: Engine) -> None:
+def test_what_was_read_differently_is_said(client: FlaskClient, engine: SearchEngine) -> None:
     notes = engine.search('lighthouse "').interpretation.notes
     seen = _visible(client.get("/?q=lighthouse+%22"))
     assert notes
     assert all(note in seen for note in notes)
 
 
-def test_nothing_found_is_said_with_a_way_out(client: FlaskClient, engine: Engine) -> None:
+def test_nothing_found_is_said_with_a_way_out(client: FlaskClient, engine: SearchEngine) -> None:
     response = client.get("/?q=lighthoose&mode=lexical")
     assert response.status_code == 200
     assert "Nothing found" in response.text
@@ -201,7 +201,7 @@ def test_a_filter_that_excludes_everything_can_be_dropped_in_one_click(client: F
     assert any("Lighthouse" in client.get(link).text.replace("<mark>", "") for link in ways_out)
 
 
-def test_an_article_is_shown_whole_with_its_passage_marked(client: FlaskClient, engine: Engine) -> None:
+def test_an_article_is_shown_whole_with_its_passage_marked(client: FlaskClient, engine: SearchEngine) -> None:
     article = engine.article("prisoners")
     start = article.text.index("The agreement was reached")
     end = article.text.index(", the statement says")
@@ -217,7 +217,9 @@ def test_an_article_is_shown_whole_with_its_passage_marked(client: FlaskClient, 
 
 
 @pytest.mark.parametrize("offsets", ["", "&start=5&end=99999", "&start=9&end=3", "&start=x&end=4", "&start=-4&end=-1"])
-def test_without_usable_offsets_the_query_finds_the_passage(client: FlaskClient, engine: Engine, offsets: str) -> None:
+def test_without_usable_offsets_the_query_finds_the_passage(
+    client: FlaskClient, engine: SearchEngine, offsets: str
+) -> None:
     (start, end) = engine.search("telescope cottage").hits[0].passage
     text = engine.article("lighthouse").text[start:end]
     marked = re.findall(
@@ -231,7 +233,7 @@ def test_an_article_that_the_query_does_not_find_has_no_mark(client: FlaskClient
         assert "<mark" not in client.get(address).text
 
 
-def test_related_articles_stand_under_the_article(client: FlaskClient, engine: Engine) -> None:
+def test_related_articles_stand_under_the_article(client: FlaskClient, engine: SearchEngine) -> None:
     related = [hit.article.id for hit in engine.related("ferry-strike", k=5)]
     assert "strike-ends" in related
     links = _Page(client.get("/article/ferry-strike?q=rosters")).links("/article/")
@@ -310,4 +312,6 @@ def test_the_browser_can_add_the_archive_as_a_search_engine(client: FlaskClient)
     assert response.mimetype == "application/opensearchdescription+xml"
     root = ElementTree.fromstring(response.data)
     space = {"os": "http://a9.com/-/spec/opensearch/1.1/"}
-    assert root.find("os:Url", space).attrib["template"] == "http://localhost/?q={searchTerms}"
+    address = root.find("os:Url", space)
+    assert address is not None
+    assert address.attrib["template"] == "http://localhost/?q={searchTerms}"

@@ -29,7 +29,7 @@ def test_values_and_errors_come_back_to_the_thread_that_asked() -> None:
     workers = Workers(2, 2, 5)
     assert workers.run(lambda: 6 * 7) == 42
     with pytest.raises(KeyError, match="gone"):
-        workers.run(lambda: {}["gone"])
+        workers.run(lambda: dict[str, int]()["gone"])
     with pytest.raises(TimeoutError, match="its own"):
         workers.run(lambda: (_ for _ in ()).throw(TimeoutError("its own")))
 
