@@ -29,8 +29,9 @@ from indexer.generations.manifest import (
 )
 from indexer.lexical.bm25 import Atom
 from indexer.lexical.index import LexicalIndex
-from indexer.store.damage import batches, check_contents, check_token, damaged_articles
+from indexer.store.damage import check_contents, check_token, damaged_articles
 from indexer.store.database import Store
+from indexer.store.rows import batches
 from indexer.system.checksums import broken_files, check_folder
 from indexer.text.analysis import analyse
 from indexer.vectors.faiss_index import FaissIndex

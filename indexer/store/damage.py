@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from indexer.errors import IndexDamaged
 from indexer.store.database import Committed, Store
+from indexer.store.rows import batches
 
-__all__ = ["batches", "check_committed", "check_contents", "check_token", "damaged_articles"]
-
-_BATCH = 500
+__all__ = ["check_committed", "check_contents", "check_token", "damaged_articles"]
 
 
 def check_committed(store: Store, index_dir: Path, generation: int, token: str) -> None:
@@ -61,9 +60,3 @@ def _read_all(store: Store, docs: Sequence[int], dimension: int) -> None:
         pass
     for _ in store.vectors(docs, dimension):
         pass
-
-
-def batches(docs: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Rows in groups that one statement takes."""
-    for start in range(0, len(docs), _BATCH):
-        yield docs[start : start + _BATCH]

@@ -17,7 +17,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -28,19 +27,19 @@ from indexer.article import Article, Passage, content_hash
 from indexer.encoders.spec import Vectors
 from indexer.errors import IndexDamaged, IndexNotFound
 from indexer.store.digests import part, passages_digest, row_digest, vectors_digest
+from indexer.store.rows import SHOWN_COLUMNS, article_from_columns, batches, shown_columns
 from indexer.store.schema import PATIENCE_S, open_for_reading, open_for_writing
 from indexer.system.checksums import sum_bytes
 
 __all__ = ["STORE_FILE", "Committed", "Known", "RowGone", "Store", "StoredPassage"]
 
 STORE_FILE = "store.sqlite"
-_CHUNK = 500
 _READER_MS = 500
 """Milliseconds that readers are waited for before the log is emptied."""
 
 _ALIVE = "added <= :generation AND (removed IS NULL OR removed > :generation)"
 # The text stands last in the table: a scan that needs only the short columns skips its pages.
-_COLUMNS = "id, title, text, url, source, section, author, date, origin"
+_SHOWN = ", ".join(SHOWN_COLUMNS)
 
 
 class RowGone(Exception):
@@ -189,20 +188,11 @@ class Store:
         blobs = [vector.tobytes() for vector in vectors.astype(np.float16)]
         if len(rows) != len(blobs):
             raise ValueError(f"{len(rows)} passages and {len(blobs)} vectors")
-        shown = (
-            article.id,
-            article.title,
-            article.text,
-            article.url,
-            article.source,
-            article.section,
-            article.author,
-            article.date.astimezone(UTC).isoformat() if article.date else None,
-        )
+        shown = shown_columns(article)
         digests = row_digest(doc, shown) + passages_digest(rows) + vectors_digest(blobs)
         self._db.execute(
-            "INSERT INTO articles (doc, added, hash, digests, origin,"
-            " id, title, text, url, source, section, author, date) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO articles (doc, added, hash, digests, origin, {_SHOWN})"
+            f" VALUES (?, ?, ?, ?, ?{', ?' * len(shown)})",
             (doc, generation, content_hash(article), digests, article.origin, *shown),
         )
         self._db.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?)", rows)
@@ -253,7 +243,7 @@ class Store:
     def ids(self, docs: Iterable[int]) -> dict[int, str]:
         """The article ids of rows."""
         found: dict[int, str] = {}
-        for chunk in _chunks(docs):
+        for chunk in batches(docs):
             marks = ",".join("?" * len(chunk))
             found.update(self._db.execute(f"SELECT doc, id FROM articles WHERE doc IN ({marks})", chunk).fetchall())
         return found
@@ -281,15 +271,15 @@ class Store:
 
     def articles(self, docs: Iterable[int]) -> Iterator[tuple[int, Article]]:
         """Articles by row; rows that are gone are left out. Raises IndexDamaged for one that has changed."""
-        for chunk in _chunks(docs):
+        for chunk in batches(docs):
             marks = ",".join("?" * len(chunk))
             rows = self._db.execute(
-                f"SELECT doc, digests, {_COLUMNS} FROM articles WHERE doc IN ({marks}) ORDER BY doc", chunk
+                f"SELECT doc, digests, origin, {_SHOWN} FROM articles WHERE doc IN ({marks}) ORDER BY doc", chunk
             )
-            for doc, digests, *columns in rows:
-                if row_digest(doc, columns[:-1]) != part(digests, 0):
+            for doc, digests, origin, *shown in rows:
+                if row_digest(doc, shown) != part(digests, 0):
                     raise self._damaged(doc, "the article")
-                yield doc, _article(columns)
+                yield doc, article_from_columns(shown, origin)
 
     def articles_by_row(self, docs: Sequence[int]) -> dict[int, Article]:
         """All of the articles given. Raises RowGone when one of them is not there any more."""
@@ -308,7 +298,7 @@ class Store:
 
     def passages(self, docs: Iterable[int]) -> Iterator[StoredPassage]:
         """The passages of articles, by article row and in reading order. Raises IndexDamaged if one has changed."""
-        for chunk in _chunks(docs):
+        for chunk in batches(docs):
             marks = ",".join("?" * len(chunk))
             rows = self._db.execute(
                 'SELECT a.doc, a.digests, p.passage, p.doc, p.ordinal, p.start, p."end" FROM articles a'
@@ -327,7 +317,7 @@ class Store:
 
         Raises IndexDamaged if one has changed, or has another length than `dimension`.
         """
-        for chunk in _chunks(docs):
+        for chunk in batches(docs):
             marks = ",".join("?" * len(chunk))
             rows = self._db.execute(
                 "SELECT a.digests, v.passage, a.doc, v.vector FROM articles a"
@@ -374,29 +364,3 @@ class Store:
     def _damaged(self, doc: int, what: str) -> IndexDamaged:
         (article_id,) = self.ids([doc]).values() or ("",)
         return IndexDamaged.damaged_row(self.path.parent, what, doc, article_id)
-
-
-def _article(row: Sequence[str | None]) -> Article:
-    article_id, title, text, url, source, section, author, date, origin = row
-    return Article(
-        id=article_id or "",
-        title=title or "",
-        text=text or "",
-        url=url,
-        source=source,
-        section=section,
-        author=author,
-        date=datetime.fromisoformat(date) if date else None,
-        origin=origin or "",
-    )
-
-
-def _chunks(values: Iterable[int]) -> Iterator[list[int]]:
-    chunk: list[int] = []
-    for value in values:
-        chunk.append(int(value))
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

@@ -45,7 +45,8 @@ def client(engine: SearchEngine) -> FlaskClient:
 
 
 def library(engine: SearchEngine, search: dict[str, Any]) -> dict[str, Any]:
-    return without_time(engine.search(**search).to_dict())
+    options = {name: value for name, value in search.items() if name != "query"}
+    return without_time(engine.search(search["query"], **options).to_dict())
 
 
 def without_time(answer: dict[str, Any]) -> dict[str, Any]:
