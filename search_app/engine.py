@@ -81,7 +81,7 @@ class SearchEngine:
         Raises IndexNotFound, IndexDamaged or IndexMismatch.
         """
         folder = Path(index_dir)
-        encoders = QueryEncoders(folder, threads=threads, ahead=ahead)
+        encoders = QueryEncoders(folder, threads=threads)
         return cls(SnapshotSource(folder, encoders=encoders, background=background, ahead=ahead))
 
     @property

@@ -15,18 +15,18 @@ __all__ = ["in_16_bits", "load_query_encoder", "query_runtime"]
 _log = logging.getLogger(__name__)
 
 
-def load_query_encoder(folder: Path, *, threads: int = 0, huge_pages: bool = False) -> ExportedEncoder:
+def load_query_encoder(folder: Path, *, threads: int = 0) -> ExportedEncoder:
     """The encoder in `folder`: in 16 bits where it has such weights and this machine runs them, else its graph.
 
     The graph answers too when the others cannot be loaded, and the log says so; but not when one of their files is
-    damaged. For the parameters see OnnxEncoder; weights in 16 bits gain nothing from huge pages. Raises IndexDamaged.
+    damaged. For `threads` see OnnxEncoder. Raises IndexDamaged.
     """
     if in_16_bits(folder):
         try:
             return Int16Encoder(folder, threads=threads)
         except IndexDamaged as error:
             _log.warning("Queries are read in 32 bits: %s", error)
-    return OnnxEncoder(folder, threads=threads, huge_pages=huge_pages)
+    return OnnxEncoder(folder, threads=threads)
 
 
 def query_runtime(folder: Path) -> str:

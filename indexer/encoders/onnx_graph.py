@@ -10,7 +10,6 @@ from indexer.encoders.exported import GRAPH_FILE, ExportedEncoder, read_spec, re
 from indexer.encoders.spec import Vectors
 from indexer.errors import IndexDamaged
 from indexer.system.checksums import check_folder
-from indexer.system.huge_pages import anonymous_memory, use_huge_pages
 
 __all__ = ["OnnxEncoder"]
 
@@ -21,17 +20,15 @@ _BATCH = 8
 class OnnxEncoder(ExportedEncoder):
     """Encodes with the graph in `folder`. Safe to share between threads: a session's `run` is.
 
-    `threads` bounds the cores that one call uses; 0 leaves the choice to the runtime. With `huge_pages` loading takes a
-    moment longer and a query less time, on Linux.
+    `threads` bounds the cores that one call uses; 0 leaves the choice to the runtime.
     Raises IndexDamaged if a file is missing or is not what it should be.
     """
 
     runtime = "onnxruntime float32"
 
-    def __init__(self, folder: Path, *, threads: int = 0, huge_pages: bool = False) -> None:
+    def __init__(self, folder: Path, *, threads: int = 0) -> None:
         import onnxruntime
 
-        before = anonymous_memory() if huge_pages else []
         checking = ThreadPoolExecutor(1)
         # Beside loading: comparing the checksum of a graph of 90 MB would otherwise be a tenth of a short search.
         checked = checking.submit(check_folder, folder)
@@ -49,8 +46,6 @@ class OnnxEncoder(ExportedEncoder):
                 str(folder / GRAPH_FILE), options, providers=["CPUExecutionProvider"]
             )
             checked.result()
-            if huge_pages:
-                use_huge_pages(before)
         except IndexDamaged:
             raise
         except Exception as error:

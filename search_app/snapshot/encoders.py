@@ -22,10 +22,9 @@ class QueryEncoders:
     `threads` bounds the cores that encoding one query may use. Safe to use from many threads.
     """
 
-    def __init__(self, index_dir: Path, *, threads: int, ahead: bool = False) -> None:
+    def __init__(self, index_dir: Path, *, threads: int) -> None:
         self._index_dir = index_dir
         self._threads = threads
-        self._ahead = ahead
         self._lock = threading.Lock()
         self._encoder: tuple[str, Encoder] | None = None
 
@@ -64,7 +63,7 @@ class QueryEncoders:
 
     def _carried(self, manifest: Manifest) -> Encoder:
         folder = encoder_folder(self._index_dir, manifest.encoder)
-        encoder = load_query_encoder(folder, threads=self._threads, huge_pages=not self._ahead)
+        encoder = load_query_encoder(folder, threads=self._threads)
         if not encoder.spec.same_vectors(manifest.encoder):
             raise IndexDamaged(
                 f"The query encoder in '{folder}' is not the one that the index was made with: "
