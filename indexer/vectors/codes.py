@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.catalogue import Mask, Rows
-from indexer.system.huge_pages import advise
 
 __all__ = ["EXACT_UP_TO", "LEAST_RECALL", "Codes", "half_vectors", "only", "read_index", "write_index"]
 
@@ -61,11 +60,6 @@ class Codes:
         if usable is not None:
             kept &= usable[numbers[0]]
         return numbers[0][kept][:count], scores[0][kept][:count]
-
-    def use_huge_pages(self) -> None:
-        """Put the codes into huge pages: a moment once, and less for every query."""
-        start = int(self.index.codes.get())
-        advise(start, start + self.index.codes.size())
 
     def settings(self) -> dict[str, float]:
         """For `load`."""

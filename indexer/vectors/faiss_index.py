@@ -78,12 +78,6 @@ class FaissIndex:
         """See VectorIndex."""
         return self._mean
 
-    def use_huge_pages(self) -> None:
-        """Make the index ready for many queries: see Codes."""
-        for segment in self._segments:
-            if segment.codes is not None:
-                segment.codes.use_huge_pages()
-
     def search(self, query: NDArray[np.float32], count: int, allowed: Mask | None = None) -> PassageScores:
         """See VectorIndex."""
         _use_one_core()

@@ -51,7 +51,6 @@ class SnapshotSource:
         self.encoders = encoders
         self._bm25 = bm25
         self._background = background
-        self._ahead = ahead
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._closed = threading.Event()
@@ -159,10 +158,7 @@ class SnapshotSource:
         self._failed, self.stale = None, None
 
     def _open(self, like: Snapshot | None = None) -> Snapshot:
-        snapshot = Snapshot.load(self.index_dir, self._bm25, like)
-        if not self._ahead:
-            snapshot.vectors.use_huge_pages()
-        return snapshot
+        return Snapshot.load(self.index_dir, self._bm25, like)
 
     def _try_out(self, snapshot: Snapshot) -> None:
         """Let this thread, and no other one, see a snapshot, so that what is read late is read before it answers."""
