@@ -50,6 +50,6 @@ def test_every_answer_is_as_the_document_says(engine: Engine, tmp_path: Path, ke
     settings = WebSettings(access_log=False, api_keys=(KEY,) if keyed else ())
     with _running(engine, settings) as address:
         command += [f"{address}/api/v1/openapi.json", "--max-examples", EXAMPLES, "--seed", "20231207", "--no-color"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=3600)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False, timeout=3600)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "5 selected / 5 total" in done.stdout
