@@ -196,6 +196,7 @@ class ExportedEncoder(BatchEncoder):
 
 
 _first_conversion = Lock()
+_one_compiles = Lock()
 
 
 class _Graph:
@@ -210,7 +211,10 @@ class _Graph:
         }
         if (folder := compiled_folder()) is not None:
             settings["CACHE_DIR"] = str(folder)
-        compiled = _openvino().Core().compile_model(str(path), "CPU", settings)
+        # Meanwhile OpenVINO sets the process's locale to "C" and then back: two at once would leave it at "C".
+        with _one_compiles:
+            # By its own path: what is kept is found again whatever link leads to the index.
+            compiled = _openvino().Core().compile_model(str(path.resolve()), "CPU", settings)
         self.precision = precision
         # A tensor has several names where the graph only hands it on.
         self.inputs = [name for node in compiled.inputs for name in node.get_names() if name in _INPUTS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import locale
 import os
 import shutil
 import subprocess
@@ -396,6 +397,16 @@ def test_threads_share_an_encoder(bundled: tuple[TorchEncoder, ExportedEncoder],
     encoder.close()
     with pytest.raises((CancelledError, RuntimeError)):
         encoder.encode_passages(texts)
+
+
+def test_threads_that_load_at_the_same_time_leave_the_locale_alone(word_export: Path) -> None:
+    folder = next(word_export.iterdir())
+    before = locale.setlocale(locale.LC_CTYPE)
+    for _ in range(5):
+        with ThreadPoolExecutor(4) as pool:
+            for encoder in pool.map(lambda _: ExportedEncoder(folder), range(4)):
+                encoder.close()
+        assert locale.setlocale(locale.LC_CTYPE) == before
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="other systems do not fork")
