@@ -103,6 +103,7 @@ def _ran(document: Path) -> Iterator[tuple[int, str, str]]:
         yield line, source, printed.getvalue()
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_readme_run(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(demo)
     outputs = [printed for _, _, printed in _ran(ROOT / "README.md")]
@@ -110,6 +111,7 @@ def test_the_examples_of_the_readme_run(demo: Path, monkeypatch: pytest.MonkeyPa
     assert "0.99 Armenia and Azerbaijan agree prisoner exchange in first joint statement" in outputs[0]
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_library_print_what_they_say(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(demo)
     for line, source, printed in _ran(LIBRARY):

@@ -77,6 +77,7 @@ def test_both_packages_say_that_they_are_typed() -> None:
         assert Path(str(package.__file__)).with_name("py.typed").is_file()
 
 
+@pytest.mark.slow
 def test_a_type_checker_sees_names_and_choices(tmp_path: Path) -> None:
     snippet = tmp_path / "snippet.py"
     snippet.write_text(
