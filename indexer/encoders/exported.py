@@ -195,12 +195,10 @@ class ExportedEncoder(BatchEncoder):
             ) from error
 
 
-_first_conversion = Lock()
-_one_compiles = Lock()
-
-
 class _Graph:
     """A graph that OpenVINO has compiled, its requests, and the threads that wait for them."""
+
+    one_at_a_time = Lock()
 
     def __init__(self, path: Path, precision: str, threads: int) -> None:
         streams = max(usable_cores() // threads, 1)
@@ -211,10 +209,14 @@ class _Graph:
         }
         if (folder := compiled_folder()) is not None:
             settings["CACHE_DIR"] = str(folder)
+        openvino = _openvino()
         # Meanwhile OpenVINO sets the process's locale to "C" and then back: two at once would leave it at "C".
-        with _one_compiles:
+        with _Graph.one_at_a_time:
+            # Two threads that convert the process's first arrays at the same time wait for each other for good, one in
+            # pybind11's gil_safe_call_once_and_store, one in C++'s guard of a static: so one is converted here.
+            openvino.Tensor(np.zeros((1, 1), np.int64), shared_memory=True)
             # By its own path: what is kept is found again whatever link leads to the index.
-            compiled = _openvino().Core().compile_model(str(path.resolve()), "CPU", settings)
+            compiled = openvino.Core().compile_model(str(path.resolve()), "CPU", settings)
         self.precision = precision
         # A tensor has several names where the graph only hands it on.
         self.inputs = [name for node in compiled.inputs for name in node.get_names() if name in _INPUTS]
@@ -224,11 +226,6 @@ class _Graph:
         for _ in range(streams + 1):
             self._requests.put(compiled.create_infer_request())
         self.pool = ThreadPoolExecutor(streams + 1, thread_name_prefix="encode")
-        # Two threads that convert the process's first arrays at the same time wait for each other for good: one in
-        # pybind11's gil_safe_call_once_and_store, one in C++'s guard of a static variable. So one goes first.
-        with _first_conversion:
-            first = np.ones((1, _WIDTH_STEP), np.int64)
-            self.infer(dict.fromkeys(self.inputs, first), "sentence_embedding")
 
     def pooled(self, feed: Feed) -> Vectors:
         """The vectors of texts, float32 (batch, d), not yet of length 1."""
@@ -308,6 +305,7 @@ _loaded: WeakSet[ExportedEncoder] = WeakSet()
 
 
 def _forget_graphs() -> None:
+    _Graph.one_at_a_time = Lock()
     if _loaded:
         # The tokenizers' own threads are in the other process too; left alone, they say so and do the same.
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
