@@ -18,6 +18,8 @@ from search_app.cli import main
 from search_app.serialise import article_to_json, related_to_json, status_to_json
 from search_app.web import WebSettings, create_app
 
+pytestmark = pytest.mark.slow
+
 SEARCHES: list[dict[str, Any]] = [
     {"query": "prisoner exchange without mediation"},
     {"query": "harbour", "mode": "lexical", "k": 3, "page": 2},

@@ -13,6 +13,8 @@ from indexer.generations.commit import rebuild
 from indexer.generations.manifest import Manifest, generation_folder, switch_to
 from tests.archive import Archive, counts, story
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("amber", "basalt", "copper", "diamond", "emerald")
 
 
@@ -125,7 +127,6 @@ def test_rankings_that_do_not_fit_the_store_are_found(built: Archive, archive: A
     assert parts(built) == ["vectors"]
 
 
-@pytest.mark.slow
 def test_a_check_beside_a_writer_finds_nothing(built: Archive) -> None:
     failures: list[object] = []
     stop = threading.Event()

@@ -29,6 +29,8 @@ from search_app.engine import SearchEngine
 from search_app.options import MODES, Mode
 from tests.archive import Archive, counts, ranked, story
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("amber", "basalt", "copper", "diamond", "emerald")
 
 
@@ -62,7 +64,6 @@ def derived_files(archive: Archive) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and "LOCK" not in path.name)
 
 
-@pytest.mark.slow
 def test_every_derived_file_is_missed_when_it_is_gone_or_cut_short_and_rebuilt(
     built: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,7 +269,6 @@ def test_what_is_stored_answers_when_all_else_is_gone(built: Archive, monkeypatc
     assert built.ids("amber") == ["amber"]
 
 
-@pytest.mark.slow
 def test_size_stays_bounded_over_many_updates(archive: Archive) -> None:
     for number in range(12):
         archive.write_lines("news.jsonl", [story("a", f"amber {number}"), story("b", "basalt")])
@@ -375,7 +375,6 @@ def test_a_dead_writer_frees_its_lock(built: Archive, holder: subprocess.Popen[s
     assert not (built.index_dir / "writer.json").exists()
 
 
-@pytest.mark.slow
 def test_readers_see_whole_generations_while_a_writer_switches(archive: Archive) -> None:
     """Article 'clock' says in title and text which generation it is of; 'even' is there in even generations only."""
 

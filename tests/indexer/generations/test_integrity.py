@@ -20,6 +20,8 @@ from indexer.store.digests import passages_digest, row_digest, vectors_digest
 from indexer.system.checksums import FileSum, check_folder, is_inside, read_sums, sum_file, write_sums
 from tests.archive import Archive, counts, story
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("amber", "basalt", "copper", "diamond", "emerald")
 
 
@@ -172,7 +174,6 @@ def test_after_a_run_the_store_needs_no_log(built: Archive) -> None:
     assert counts(built.index()) == {"unchanged": 5}
 
 
-@pytest.mark.slow
 def test_the_store_gives_back_what_went(built: Archive) -> None:
     long = [story(f"long{n}", f"slate {'granite ' * 2000}{n}") for n in range(20)]
     built.write_lines("long.jsonl", long)

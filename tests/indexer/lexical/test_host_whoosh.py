@@ -21,6 +21,8 @@ from whoosh.analysis import StemmingAnalyzer
 
 from tests.archive import Archive, ranked, story
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = {
     "id": fields.ID(stored=True, unique=True),
     "body": fields.TEXT(analyzer=StemmingAnalyzer(), stored=True, vector=True, sortable=True),

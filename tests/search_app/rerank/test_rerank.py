@@ -37,6 +37,8 @@ from search_app.web import WebSettings, create_app
 from tests.search_app.small_archive import ARTICLES
 from tests.tiny_encoder import BUNDLED, save_cross_encoder
 
+pytestmark = pytest.mark.slow
+
 CHANCES = st.floats(0, 1, width=32)
 
 

@@ -25,6 +25,8 @@ from search_app.web import create_app
 from tests.archive import Archive, story
 from tests.tiny_encoder import export_once, save_word_encoder
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 30.0
 
 
