@@ -93,23 +93,23 @@ def prepare_encoder(
 
 
 def _for_new_index(index_dir: Path, name: str) -> tuple[PassageEncoder, str]:
-    if "torch" not in sys.modules and sys.executable:
+    apart = "torch" not in sys.modules and bool(sys.executable)
+    failure = ""
+    if apart:
         spec, failure = export_apart(name, index_dir)
         if not failure:
             return PassageEncoder(name, ExportedEncoder(encoder_folder(index_dir, spec))), "onnx"
-    else:
-        from indexer.encoders.original import TorchEncoder
+    from indexer.encoders.original import TorchEncoder
 
-        original = TorchEncoder(name)
+    original = TorchEncoder(name)
+    if not apart:
         try:
             carried = carried_encoder(index_dir, original.spec) or _exported(original, index_dir)
             return PassageEncoder(name, carried), "onnx"
         except EncoderError as error:
             failure = str(error)
-    from indexer.encoders.original import TorchEncoder
-
     _log.warning(_WITHOUT_EXPORT, failure)
-    return PassageEncoder(name, TorchEncoder(name)), "torch"
+    return PassageEncoder(name, original), "torch"
 
 
 def _exported(original: TorchEncoder, index_dir: Path) -> ExportedEncoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
@@ -13,13 +13,14 @@ from pydantic_core import ErrorDetails
 from werkzeug.datastructures import MultiDict
 
 from indexer.errors import UsageError
-from search_app.options import Option, SearchOptions, all_options
+from search_app.options import SearchOptions, all_options
 from search_app.web.settings import WebSettings
 
 __all__ = ["SearchParams", "read_params", "read_search", "related_model", "search_model"]
 
 _QUERY = 'The query: plain words, "exact phrases", +must, -mustnot, title: section: source: author: before: after:, OR.'
 _RELATED = 5
+_DEFAULTS = {option.name: option.default for option in all_options()}
 
 
 class _Params(BaseModel):
@@ -37,11 +38,7 @@ class SearchParams(SearchOptions):
         changed = replace(self, **changes)
         kept = {"q": changed.q} if changed.q else {}
         values = {option.name: getattr(changed, option.name) for option in all_options() if option.name != "explain"}
-        return kept | {option.name: values[option.name] for option in all_options() if _says(option, values)}
-
-
-def _says(option: Option, values: Mapping[str, Any]) -> bool:
-    return option.name in values and bool(values[option.name] != option.default)
+        return kept | {name: value for name, value in values.items() if value != _DEFAULTS[name]}
 
 
 @cache
