@@ -21,6 +21,7 @@ from indexer.generations.manifest import (
 from indexer.generations.near_duplicate_groups import load_groups
 from indexer.lexical.bm25 import Bm25
 from indexer.lexical.index import LexicalIndex
+from indexer.store.damage import check_token
 from indexer.store.database import Store
 from indexer.vectors.faiss_index import FaissIndex
 from search_app.query.spelling import Speller
@@ -136,8 +137,6 @@ def _check_store(index_dir: Path, manifest: Manifest) -> None:
     except IndexNotFound as error:
         raise IndexDamaged.no_store(index_dir) from error
     try:
-        committed = store.committed(manifest.generation)
+        check_token(store, index_dir, manifest.generation, manifest.store_token)
     finally:
         store.close()
-    if committed is None or committed.token != manifest.store_token:
-        raise IndexDamaged.other_store(index_dir, manifest.generation)
